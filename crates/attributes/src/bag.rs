@@ -1,0 +1,118 @@
+//! Bags of attributes, and the trait by which everything else looks at one.
+
+use crate::{Name, Value, ValueRef};
+
+/// What an entry of a string-map attribute turned out to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MapEntry<'a> {
+    /// The attribute itself is absent.
+    NoMap,
+    /// The attribute is there but is not a string map.
+    NotAMap,
+    /// The map is there, the key is not.
+    NoKey,
+    /// The value under the key.
+    Found(&'a str),
+}
+
+/// Something that has attributes: a [`Bag`], or a request whose attributes are fetched when they are looked at.
+///
+/// A source answers the same question in the same way for as long as it is borrowed.
+pub trait AttributeSource {
+    /// The value of an attribute, `None` if it is absent.
+    fn get(&self, name: &str) -> Option<ValueRef<'_>>;
+
+    /// One entry of a string-map attribute.
+    fn entry(&self, name: &str, key: &str) -> MapEntry<'_> {
+        match self.get(name) {
+            None => MapEntry::NoMap,
+            Some(ValueRef::StringMap(map)) => map.get(key).map_or(MapEntry::NoKey, MapEntry::Found),
+            Some(_) => MapEntry::NotAMap,
+        }
+    }
+}
+
+/// An owned set of attributes, sorted by name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Bag(Vec<(Name, Value)>);
+
+impl Bag {
+    /// An empty bag.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets an attribute and returns the value that it had before.
+    pub fn insert(&mut self, name: impl Into<Name>, value: impl Into<Value>) -> Option<Value> {
+        let (name, value) = (name.into(), value.into());
+        match self.position(name.as_str()) {
+            Ok(index) => self.0.get_mut(index).map(|(_, old)| std::mem::replace(old, value)),
+            Err(index) => {
+                self.0.insert(index, (name, value));
+                None
+            }
+        }
+    }
+
+    /// Takes an attribute out.
+    pub fn remove(&mut self, name: &str) -> Option<Value> {
+        self.position(name).ok().map(|index| self.0.remove(index).1)
+    }
+
+    /// The value of an attribute.
+    pub fn value(&self, name: &str) -> Option<&Value> {
+        self.position(name).ok().and_then(|index| self.0.get(index)).map(|(_, value)| value)
+    }
+
+    /// The attributes, sorted by name.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&Name, &Value)> {
+        self.0.iter().map(|(name, value)| (name, value))
+    }
+
+    /// The number of attributes.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether the bag is empty.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn position(&self, name: &str) -> Result<usize, usize> {
+        self.0.binary_search_by(|(n, _)| n.as_str().cmp(name))
+    }
+
+    /// Makes a bag of attributes in any order, or returns the first name that occurs twice.
+    pub(crate) fn from_unsorted(mut attributes: Vec<(Name, Value)>) -> Result<Self, Name> {
+        attributes.sort_by(|(a, _), (b, _)| a.cmp(b));
+        let twice = attributes.windows(2).find_map(|pair| match pair {
+            [(a, _), (b, _)] if a == b => Some(a.clone()),
+            _ => None,
+        });
+        twice.map_or(Ok(Self(attributes)), Err)
+    }
+}
+
+impl AttributeSource for Bag {
+    fn get(&self, name: &str) -> Option<ValueRef<'_>> {
+        self.value(name).map(Value::as_ref)
+    }
+}
+
+/// Of several attributes with one name the last counts.
+impl<N: Into<Name>, V: Into<Value>> FromIterator<(N, V)> for Bag {
+    fn from_iter<I: IntoIterator<Item = (N, V)>>(attributes: I) -> Self {
+        let mut bag = Self::new();
+        bag.extend(attributes);
+        bag
+    }
+}
+
+impl<N: Into<Name>, V: Into<Value>> Extend<(N, V)> for Bag {
+    fn extend<I: IntoIterator<Item = (N, V)>>(&mut self, attributes: I) {
+        for (name, value) in attributes {
+            self.insert(name, value);
+        }
+    }
+}

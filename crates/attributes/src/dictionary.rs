@@ -1,0 +1,86 @@
+//! The deployment-wide dictionary: words that both sides know by number.
+
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+use thiserror::Error;
+
+use crate::limits;
+
+/// The words that a whole deployment agrees on. Word `n` has the index `n`, from 0.
+///
+/// A list is only ever appended to, so of two lists of different length the shorter is a prefix of the longer, and
+/// a client and a server that differ still share that prefix.
+#[derive(Debug, Clone, Default)]
+pub struct Dictionary {
+    words: Vec<Arc<str>>,
+    indices: HashMap<Arc<str>, u32>,
+}
+
+/// A list of words cannot serve as a dictionary.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum InvalidDictionary {
+    /// A word occurs twice, so it has no single index.
+    #[error("line {second}: word `{word}` is on line {first} already")]
+    Duplicate {
+        /// The word.
+        word: String,
+        /// The line, from 1, where it stands first.
+        first: usize,
+        /// The line, from 1, where it stands again.
+        second: usize,
+    },
+    /// There are more words than the limit allows.
+    #[error("{count} words, at most {} are allowed", limits::DICTIONARY_WORDS)]
+    TooLong {
+        /// How many there are.
+        count: usize,
+    },
+}
+
+impl Dictionary {
+    /// Makes a dictionary of words in the order of their indices.
+    pub fn new<W: Into<Arc<str>>>(words: impl IntoIterator<Item = W>) -> Result<Self, InvalidDictionary> {
+        let words: Vec<Arc<str>> = words.into_iter().map(Into::into).collect();
+        if words.len() > limits::DICTIONARY_WORDS {
+            return Err(InvalidDictionary::TooLong { count: words.len() });
+        }
+        let mut indices = HashMap::with_capacity(words.len());
+        for (index, word) in words.iter().enumerate() {
+            if let Some(first) = indices.insert(Arc::clone(word), index as u32) {
+                return Err(InvalidDictionary::Duplicate {
+                    word: word.as_ref().to_owned(),
+                    first: first as usize + 1,
+                    second: index + 1,
+                });
+            }
+        }
+        Ok(Self { words, indices })
+    }
+
+    /// Reads a dictionary from text, one word a line. A line is a word as it stands: there are no comments, since
+    /// any text can be a word.
+    pub fn parse(text: &str) -> Result<Self, InvalidDictionary> {
+        Self::new(text.lines())
+    }
+
+    /// The number of words.
+    pub fn len(&self) -> usize {
+        self.words.len()
+    }
+
+    /// Whether there are no words.
+    pub fn is_empty(&self) -> bool {
+        self.words.is_empty()
+    }
+
+    /// The word at an index.
+    pub fn word(&self, index: usize) -> Option<&Arc<str>> {
+        self.words.get(index)
+    }
+
+    /// The index of a word.
+    pub fn index(&self, word: &str) -> Option<usize> {
+        self.indices.get(word).map(|index| *index as usize)
+    }
+}

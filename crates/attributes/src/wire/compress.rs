@@ -1,0 +1,127 @@
+//! Bag → `CompressedAttributes`.
+
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+use proto::v1;
+
+use crate::{AttributeSource, Bag, Dictionary, Duration, StringMap, Timestamp, ValueRef};
+
+/// Replaces words by indices: those of the deployment-wide dictionary below `word_count`, else of the message's own
+/// list, to which a new word is appended.
+///
+/// One compressor may serve several messages, which then share its words (a report's `default_words`).
+#[derive(Debug)]
+pub struct Compressor<'d> {
+    dictionary: &'d Dictionary,
+    word_count: usize,
+    words: Vec<String>,
+    indices: HashMap<Arc<str>, i32>,
+}
+
+impl<'d> Compressor<'d> {
+    /// A compressor that uses the first `word_count` words of a dictionary, or all if it has fewer.
+    pub fn new(dictionary: &'d Dictionary, word_count: usize) -> Self {
+        let word_count = word_count.min(dictionary.len());
+        Self { dictionary, word_count, words: Vec::new(), indices: HashMap::new() }
+    }
+
+    /// How many words of the dictionary are used: the message's `global_word_count`.
+    pub fn word_count(&self) -> u32 {
+        self.word_count as u32
+    }
+
+    /// The index of a word.
+    pub fn index(&mut self, word: &str) -> i32 {
+        if let Some(index) = self.dictionary.index(word).filter(|index| *index < self.word_count) {
+            return index as i32;
+        }
+        if let Some(index) = self.indices.get(word) {
+            return *index;
+        }
+        let index = -(self.words.len() as i32) - 1;
+        self.words.push(word.to_owned());
+        self.indices.insert(word.into(), index);
+        index
+    }
+
+    /// Compresses a bag into a message that has no words of its own.
+    pub fn add(&mut self, bag: &Bag) -> v1::CompressedAttributes {
+        let mut message = v1::CompressedAttributes::default();
+        for (name, value) in bag.iter() {
+            self.put(&mut message, name.as_str(), value.as_ref());
+        }
+        message
+    }
+
+    /// Compresses those of the named attributes that a source has.
+    pub fn add_named<'n>(
+        &mut self,
+        source: &dyn AttributeSource,
+        names: impl IntoIterator<Item = &'n str>,
+    ) -> v1::CompressedAttributes {
+        let mut message = v1::CompressedAttributes::default();
+        for name in names {
+            if let Some(value) = source.get(name) {
+                self.put(&mut message, name, value);
+            }
+        }
+        message
+    }
+
+    /// The words that the indices below 0 stand for.
+    pub fn into_words(self) -> Vec<String> {
+        self.words
+    }
+
+    /// A string map with its words replaced.
+    pub fn string_map(&mut self, map: &StringMap) -> v1::StringMap {
+        v1::StringMap {
+            entries: map.iter().map(|(key, value)| (self.index(key), self.index(value))).collect(),
+        }
+    }
+
+    fn put(&mut self, message: &mut v1::CompressedAttributes, name: &str, value: ValueRef<'_>) {
+        let name = self.index(name);
+        match value {
+            ValueRef::String(text) => {
+                let text = self.index(text);
+                message.strings.insert(name, text);
+            }
+            ValueRef::Int64(number) => {
+                message.int64s.insert(name, number);
+            }
+            ValueRef::Double(number) => {
+                message.doubles.insert(name, number);
+            }
+            ValueRef::Bool(truth) => {
+                message.bools.insert(name, truth);
+            }
+            ValueRef::Timestamp(time) => {
+                message.timestamps.insert(name, time.into());
+            }
+            ValueRef::Duration(span) => {
+                message.durations.insert(name, span.into());
+            }
+            ValueRef::Bytes(bytes) => {
+                message.bytes.insert(name, bytes.to_vec());
+            }
+            ValueRef::StringMap(map) => {
+                let map = self.string_map(map);
+                message.string_maps.insert(name, map);
+            }
+        }
+    }
+}
+
+impl From<Timestamp> for proto::Timestamp {
+    fn from(time: Timestamp) -> Self {
+        Self { seconds: time.seconds, nanos: time.nanos as i32 }
+    }
+}
+
+impl From<Duration> for proto::Duration {
+    fn from(span: Duration) -> Self {
+        Self { seconds: span.seconds, nanos: span.nanos }
+    }
+}
