@@ -1,0 +1,391 @@
+//! The check cache: a tree of traces.
+//!
+//! A node asks one question of a request – one test on one target – and its children are the outcomes. A leaf holds
+//! a verdict. A lookup walks from the root and performs each node's test on the live request, so its cost is the
+//! length of the walk, however many entries there are, and an attribute is only fetched when the walk needs it.
+//!
+//! Traces of one snapshot always fit into one tree, because what is looked at next is decided by what came out before.
+//! Answers of a server that only says *which* attributes counted have no such order and may not fit; then there are
+//! several trees for one root, up to [`limits::TREES`].
+//!
+//! Invariants: every node but a root has a parent, and leads to at least one leaf. Every leaf is in the list of uses
+//! exactly once. [`Limits`] hold after every insertion.
+
+mod edges;
+mod nodes;
+
+use attributes::AttributeSource;
+
+use self::edges::Edges;
+use self::nodes::{Leaf, Node, NodeId, Nodes};
+use crate::{Observation, Revision, Tick, Trace, Validity, Verdict, limits};
+
+/// What a walk starts from: no verdict is ever found under another root.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Root {
+    /// The snapshot.
+    pub revision: Revision,
+    /// The quota, for grants; `None` for verdicts.
+    pub quota: Option<Box<str>>,
+}
+
+/// How much a cache may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Verdicts. 0 turns the cache off.
+    pub leaves: usize,
+    /// Nodes, those with verdicts included.
+    pub nodes: usize,
+    /// Bytes of memory, estimated.
+    pub bytes: usize,
+}
+
+/// What a cache has seen and holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Statistics {
+    /// Lookups that found a verdict.
+    pub hits: u64,
+    /// Lookups that found nothing.
+    pub misses_cold: u64,
+    /// Lookups that found only a verdict whose time was up.
+    pub misses_expired: u64,
+    /// Lookups that found only a verdict whose uses were spent.
+    pub misses_used_up: u64,
+    /// Verdicts stored.
+    pub insertions: u64,
+    /// Verdicts taken out to make room.
+    pub evictions: u64,
+    /// Trees thrown away because a trace fitted none of them.
+    pub replaced_trees: u64,
+    /// Verdicts held.
+    pub leaves: usize,
+    /// Nodes held.
+    pub nodes: usize,
+    /// Bytes held, estimated.
+    pub bytes: usize,
+}
+
+/// Why a lookup found nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MissReason {
+    /// There is no verdict for such a request.
+    Cold,
+    /// There is one, and its time is up.
+    Expired,
+    /// There is one, and its uses are spent.
+    UsedUp,
+}
+
+/// The right to store the verdict of a request that was looked up in vain.
+#[derive(Debug)]
+pub struct Vacancy {
+    reason: MissReason,
+}
+
+/// What a lookup found.
+#[derive(Debug)]
+pub enum Lookup<'c> {
+    /// A verdict.
+    Hit(Hit<'c>),
+    /// Nothing that can be used.
+    Miss(Vacancy),
+}
+
+/// A verdict that was found.
+#[derive(Debug)]
+pub struct Hit<'c> {
+    cache: &'c CheckCache,
+    node: NodeId,
+    leaf: &'c Leaf,
+    now: Tick,
+}
+
+/// Verdicts under their traces.
+#[derive(Debug)]
+pub struct CheckCache {
+    limits: Limits,
+    roots: Vec<(Root, Vec<NodeId>)>,
+    nodes: Nodes,
+    edges: Edges,
+    statistics: Statistics,
+}
+
+// === impl Limits ===
+
+impl Limits {
+    /// Limits that follow from a number of verdicts: four nodes and 1 KiB each.
+    pub fn of_entries(leaves: usize) -> Self {
+        Self {
+            leaves,
+            nodes: leaves.saturating_mul(4).saturating_add(64),
+            bytes: leaves.saturating_mul(1024),
+        }
+    }
+}
+
+// === impl CheckCache ===
+
+impl CheckCache {
+    /// An empty cache. The seed keys the hash table: whoever does not know it cannot make entries collide.
+    pub fn new(limits: Limits, seed: [u8; 16]) -> Self {
+        Self {
+            limits,
+            roots: Vec::new(),
+            nodes: Nodes::default(),
+            edges: Edges::new(seed),
+            statistics: Statistics::default(),
+        }
+    }
+
+    /// Looks for a verdict that holds for a request at a time. Leaves no trace of its own; a hit spends one use.
+    pub fn lookup(&mut self, root: &Root, source: &(impl AttributeSource + ?Sized), now: Tick) -> Lookup<'_> {
+        let mut reason = MissReason::Cold;
+        let mut found = None;
+        for tree in self.trees(root) {
+            match self.walk(*tree, source, now, &mut reason) {
+                None => {}
+                hit => {
+                    found = hit;
+                    break;
+                }
+            }
+        }
+        let Some(node) = found else {
+            match reason {
+                MissReason::Cold => self.statistics.misses_cold += 1,
+                MissReason::Expired => self.statistics.misses_expired += 1,
+                MissReason::UsedUp => self.statistics.misses_used_up += 1,
+            }
+            return Lookup::Miss(Vacancy { reason });
+        };
+        self.statistics.hits += 1;
+        self.nodes.touch(node);
+        if let Some(uses) = self.nodes.leaf_mut(node).and_then(|leaf| leaf.uses_left.as_mut()) {
+            *uses -= 1;
+        }
+        match self.nodes.leaf(node) {
+            Some(leaf) => Lookup::Hit(Hit { cache: self, node, leaf, now }),
+            None => Lookup::Miss(Vacancy { reason }),
+        }
+    }
+
+    /// Stores a verdict under its trace, if its validity allows it. Says whether it did.
+    ///
+    /// The root is the one that the verdict was reached under, which may be newer than the one that was looked up.
+    pub fn insert(&mut self, _: Vacancy, root: &Root, trace: Trace, verdict: Verdict, now: Tick) -> bool {
+        let storable = verdict.validity.is_cacheable()
+            && self.limits.leaves > 0
+            && trace.observations().len() <= limits::TRACE_OBSERVATIONS;
+        if !storable {
+            return false;
+        }
+        let node = self.grow(root, trace);
+        let (expires, uses_left) = match verdict.validity {
+            Validity::For { ttl, uses } => (Some(now.after(ttl.min(limits::TTL_MAX))), uses),
+            Validity::Revision | Validity::Never => (None, None),
+        };
+        self.nodes.set_leaf(node, Leaf { verdict, expires, uses_left });
+        self.statistics.insertions += 1;
+        self.evict();
+        true
+    }
+
+    /// Takes out everything that belongs to another revision.
+    pub fn retain(&mut self, revision: Revision) {
+        let (keep, drop) =
+            std::mem::take(&mut self.roots).into_iter().partition(|(r, _)| r.revision == revision);
+        self.roots = keep;
+        for tree in drop.into_iter().flat_map(|(_, trees): (Root, Vec<NodeId>)| trees) {
+            self.fell(tree);
+        }
+    }
+
+    /// Takes out everything.
+    pub fn clear(&mut self) {
+        self.roots.clear();
+        self.nodes = Nodes::default();
+        self.edges.clear();
+    }
+
+    /// What the cache has seen and holds.
+    pub fn statistics(&self) -> Statistics {
+        Statistics {
+            leaves: self.nodes.leaves(),
+            nodes: self.nodes.len(),
+            bytes: self.nodes.bytes(),
+            ..self.statistics
+        }
+    }
+
+    fn trees(&self, root: &Root) -> &[NodeId] {
+        self.roots.iter().find(|(r, _)| r == root).map_or(&[], |(_, trees)| trees)
+    }
+
+    /// The first node on the request's way through a tree whose verdict can be used.
+    fn walk(
+        &self,
+        tree: NodeId,
+        source: &(impl AttributeSource + ?Sized),
+        now: Tick,
+        reason: &mut MissReason,
+    ) -> Option<NodeId> {
+        let mut at = tree;
+        loop {
+            let node = self.nodes.get(at)?;
+            if let Some(leaf) = &node.leaf {
+                match leaf.unusable(now) {
+                    None => return Some(at),
+                    Some(why) => *reason = why,
+                }
+            }
+            let (target, test) = node.question.as_deref()?;
+            at = self.edges.find(&self.nodes, at, test.perform(target, source))?;
+        }
+    }
+
+    /// The node at the end of a trace, made if it is not there.
+    fn grow(&mut self, root: &Root, trace: Trace) -> NodeId {
+        let index = match self.roots.iter().position(|(r, _)| r == root) {
+            Some(index) => index,
+            None => {
+                self.roots.push((root.clone(), Vec::new()));
+                self.roots.len() - 1
+            }
+        };
+        let fitting = self.trees(root).iter().copied().find(|tree| self.fits(*tree, &trace));
+        let tree = fitting.unwrap_or_else(|| {
+            let full = self.roots.get(index).is_some_and(|(_, trees)| trees.len() >= limits::TREES);
+            let oldest = self.roots.get_mut(index).filter(|_| full).map(|(_, trees)| trees.remove(0));
+            if let Some(oldest) = oldest {
+                self.fell(oldest);
+                self.statistics.replaced_trees += 1;
+            }
+            let tree = self.nodes.add(Node::root());
+            if let Some((_, trees)) = self.roots.get_mut(index) {
+                trees.push(tree);
+            }
+            tree
+        });
+        trace.into_iter().fold(tree, |at, observation| self.step(at, observation))
+    }
+
+    /// Whether a trace asks nothing else where a tree asks something.
+    fn fits(&self, tree: NodeId, trace: &Trace) -> bool {
+        let mut at = tree;
+        for Observation { target, test, outcome } in trace.observations() {
+            match self.nodes.get(at).and_then(|node| node.question.as_deref()) {
+                None => return true,
+                Some((asked, how)) if asked == target && how == test => {}
+                Some(_) => return false,
+            }
+            match self.edges.find(&self.nodes, at, outcome.as_ref()) {
+                None => return true,
+                Some(next) => at = next,
+            }
+        }
+        true
+    }
+
+    fn step(&mut self, at: NodeId, Observation { target, test, outcome }: Observation) -> NodeId {
+        self.nodes.ask(at, target, test);
+        match self.edges.find(&self.nodes, at, outcome.as_ref()) {
+            Some(next) => next,
+            None => {
+                let next = self.nodes.add(Node::child(at, outcome));
+                self.edges.add(&self.nodes, next);
+                next
+            }
+        }
+    }
+
+    /// Takes out the verdicts that have not been used for longest, until the limits hold.
+    fn evict(&mut self) {
+        while self.nodes.leaves() > self.limits.leaves
+            || self.nodes.len() > self.limits.nodes
+            || self.nodes.bytes() > self.limits.bytes
+        {
+            let Some(oldest) = self.nodes.least_recently_used() else { return };
+            self.nodes.take_leaf(oldest);
+            self.prune(oldest);
+            self.statistics.evictions += 1;
+        }
+    }
+
+    /// Takes out a node that leads nowhere, and then its parent if that came to lead nowhere.
+    fn prune(&mut self, from: NodeId) {
+        let mut at = from;
+        while let Some(node) = self.nodes.get(at)
+            && node.leaf.is_none()
+            && node.children == 0
+        {
+            let parent = node.parent;
+            self.edges.remove(&self.nodes, at);
+            self.nodes.remove(at);
+            match parent {
+                Some(parent) => at = parent,
+                None => {
+                    for (_, trees) in &mut self.roots {
+                        trees.retain(|tree| *tree != at);
+                    }
+                    self.roots.retain(|(_, trees)| !trees.is_empty());
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Takes out a whole tree that is in no root's list any more.
+    fn fell(&mut self, tree: NodeId) {
+        let within = self.nodes.within(tree);
+        for node in &within {
+            self.edges.remove(&self.nodes, *node);
+        }
+        for node in within {
+            self.nodes.take_leaf(node);
+            self.nodes.remove(node);
+        }
+    }
+}
+
+// === impl Vacancy ===
+
+impl Vacancy {
+    /// Why the lookup found nothing.
+    pub fn reason(&self) -> MissReason {
+        self.reason
+    }
+}
+
+// === impl Hit ===
+
+impl Hit<'_> {
+    /// The verdict as it was stored.
+    pub fn verdict(&self) -> &Verdict {
+        &self.leaf.verdict
+    }
+
+    /// How long the verdict may be used from now on.
+    pub fn validity(&self) -> Validity {
+        match self.leaf.expires {
+            None => self.leaf.verdict.validity,
+            Some(expires) => Validity::For { ttl: expires.since(self.now), uses: self.leaf.uses_left },
+        }
+    }
+
+    /// The trace that the verdict was stored under.
+    pub fn trace(&self) -> Trace {
+        self.cache.nodes.trace(self.node)
+    }
+}
+
+impl Leaf {
+    fn unusable(&self, now: Tick) -> Option<MissReason> {
+        if self.expires.is_some_and(|expires| now >= expires) {
+            return Some(MissReason::Expired);
+        }
+        (self.uses_left == Some(0)).then_some(MissReason::UsedUp)
+    }
+}
+
+#[cfg(test)]
+mod tests;

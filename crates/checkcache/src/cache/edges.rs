@@ -1,0 +1,66 @@
+//! The edges: from a node and an outcome to the child.
+//!
+//! One hash table for all nodes, which holds children's places only: what an edge is is written in the child. A
+//! lookup hashes the borrowed outcome and compares it in full.
+
+use std::hash::{Hash, Hasher};
+
+use hashbrown::HashTable;
+use siphasher::sip::SipHasher13;
+
+use super::nodes::{NodeId, Nodes};
+use crate::OutcomeRef;
+
+#[derive(Debug)]
+pub(super) struct Edges {
+    seed: [u8; 16],
+    table: HashTable<NodeId>,
+}
+
+impl Edges {
+    pub(super) fn new(seed: [u8; 16]) -> Self {
+        Self { seed, table: HashTable::new() }
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.table.clear();
+    }
+
+    /// The child of a node for an outcome.
+    pub(super) fn find(&self, nodes: &Nodes, parent: NodeId, outcome: OutcomeRef<'_>) -> Option<NodeId> {
+        let is_it = |child: &NodeId| {
+            nodes
+                .get(*child)
+                .is_some_and(|child| child.parent == Some(parent) && child.outcome.as_ref() == outcome)
+        };
+        self.table.find(hash(&self.seed, parent, outcome), is_it).copied()
+    }
+
+    /// Adds the edge that leads to a child. There must be none with the same outcome yet.
+    pub(super) fn add(&mut self, nodes: &Nodes, child: NodeId) {
+        let Some(hash) = edge_hash(&self.seed, nodes, child) else { return };
+        let seed = &self.seed;
+        // Every child in the table is among the nodes, so the hash of none is missing.
+        self.table.insert_unique(hash, child, |child| edge_hash(seed, nodes, *child).unwrap_or_default());
+    }
+
+    /// Takes out the edge that leads to a child, which must still be among the nodes.
+    pub(super) fn remove(&mut self, nodes: &Nodes, child: NodeId) {
+        let Some(hash) = edge_hash(&self.seed, nodes, child) else { return };
+        if let Ok(edge) = self.table.find_entry(hash, |other| *other == child) {
+            edge.remove();
+        }
+    }
+}
+
+fn edge_hash(seed: &[u8; 16], nodes: &Nodes, child: NodeId) -> Option<u64> {
+    let node = nodes.get(child)?;
+    Some(hash(seed, node.parent?, node.outcome.as_ref()))
+}
+
+fn hash(seed: &[u8; 16], parent: NodeId, outcome: OutcomeRef<'_>) -> u64 {
+    let mut hasher = SipHasher13::new_with_key(seed);
+    parent.hash(&mut hasher);
+    outcome.hash(&mut hasher);
+    hasher.finish()
+}

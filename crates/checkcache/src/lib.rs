@@ -1,0 +1,26 @@
+//! checkcache: verdicts, stored under the trace of what was looked at to reach them.
+//!
+//! Between the attributes and the policy, on both sides of the wire: the filter's first-level cache and the server's
+//! second-level cache are this crate. No clock and no entropy of its own: time comes in as a [`Tick`], the seed of its
+//! hash table as bytes.
+//!
+//! # The law
+//!
+//! If the trace and the verdict of request A are stored, and a lookup for request B hits them under the same
+//! [`Revision`], then evaluating B from scratch gives the same verdict. It holds because evaluation is a walk: it sees
+//! a request only through a [`Recorder`], so what it saw is exactly what the trace says, and a request for which
+//! every observation comes out the same leads it along the same way.
+
+mod cache;
+pub mod limits;
+mod observation;
+mod recorder;
+mod validity;
+mod verdict;
+pub mod wire;
+
+pub use cache::{CheckCache, Hit, Limits, Lookup, MissReason, Root, Statistics, Vacancy};
+pub use observation::{Observation, Outcome, OutcomeRef, Target, Test, Trace};
+pub use recorder::Recorder;
+pub use validity::{Revision, Tick, Validity};
+pub use verdict::{Code, HeaderOperation, Operation, RouteDirective, Status, Verdict};

@@ -1,0 +1,107 @@
+//! The recorder: the only way to look at a request while deciding about it.
+
+use std::sync::Arc;
+
+use attributes::{AttributeSource, Bag, MapEntry, Name, ValueRef};
+
+use crate::{Observation, OutcomeRef, Target, Test, Trace};
+
+/// Looks at a request, and writes down each look.
+///
+/// Whoever evaluates gets a recorder and not the request, so nothing can decide a verdict without being in its trace.
+/// What an earlier observation implies is not written down again.
+pub struct Recorder<'a> {
+    source: &'a dyn AttributeSource,
+    /// Attributes that adapters derived. Never named in a trace: what they were made from is there already.
+    derived: Option<&'a Bag>,
+    /// `None`: nobody will store the result.
+    trace: Option<Trace>,
+}
+
+impl<'a> Recorder<'a> {
+    /// A recorder that looks at a source.
+    pub fn new(source: &'a dyn AttributeSource) -> Self {
+        Self { source, derived: None, trace: Some(Trace::default()) }
+    }
+
+    /// A recorder that writes nothing down, for what is never cached: reports.
+    pub fn untraced(source: &'a dyn AttributeSource) -> Self {
+        Self { source, derived: None, trace: None }
+    }
+
+    /// Lays derived attributes over the request's own. The inputs of their derivation must have been recorded.
+    pub fn lay_over(&mut self, derived: &'a Bag) {
+        self.derived = Some(derived);
+    }
+
+    /// The value of an attribute.
+    pub fn value(&mut self, name: &Name) -> Option<ValueRef<'a>> {
+        if let Some(value) = self.derived(name) {
+            return Some(value);
+        }
+        self.record(&Target::Attribute(name.clone()), &Test::Value);
+        self.source.get(name.as_str())
+    }
+
+    /// Whether an attribute is there.
+    pub fn present(&mut self, name: &Name) -> bool {
+        if self.derived(name).is_some() {
+            return true;
+        }
+        self.record(&Target::Attribute(name.clone()), &Test::Present) == OutcomeRef::Yes
+    }
+
+    /// One entry of a string-map attribute.
+    pub fn entry(&mut self, map: &Name, key: &Arc<str>) -> MapEntry<'a> {
+        match self.derived(map) {
+            Some(ValueRef::StringMap(map)) => return map.get(key).map_or(MapEntry::NoKey, MapEntry::Found),
+            Some(_) => return MapEntry::NotAMap,
+            None => {}
+        }
+        self.record(&Target::Key(map.clone(), Arc::clone(key)), &Test::Value);
+        self.source.entry(map.as_str(), key)
+    }
+
+    /// Any test on an attribute or a key.
+    pub fn perform(&mut self, target: &Target, test: &Test) -> OutcomeRef<'a> {
+        match self.derived {
+            Some(derived) if derived.value(target.attribute().as_str()).is_some() => {
+                test.perform(target, derived)
+            }
+            _ => self.record(target, test),
+        }
+    }
+
+    /// What was observed, in order.
+    pub fn into_trace(self) -> Trace {
+        self.trace.unwrap_or_default()
+    }
+
+    fn derived(&self, name: &Name) -> Option<ValueRef<'a>> {
+        self.derived.and_then(|derived| derived.get(name.as_str()))
+    }
+
+    fn record(&mut self, target: &Target, test: &Test) -> OutcomeRef<'a> {
+        let outcome = test.perform(target, self.source);
+        if let Some(trace) = &mut self.trace
+            && !trace.observations().iter().any(|seen| implies(seen, target, test))
+        {
+            trace.push(Observation {
+                target: target.clone(),
+                test: test.clone(),
+                outcome: outcome.to_outcome(),
+            });
+        }
+        outcome
+    }
+}
+
+/// Whether an earlier observation leaves only one outcome to a test.
+fn implies(seen: &Observation, target: &Target, test: &Test) -> bool {
+    let whole = matches!(&seen.target, Target::Attribute(name) if name == target.attribute());
+    match seen.test {
+        // A value answers every question about it, a map's value those about its keys.
+        Test::Value if whole || seen.target == *target => true,
+        _ => seen.target == *target && seen.test == *test,
+    }
+}

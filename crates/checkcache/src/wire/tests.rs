@@ -1,0 +1,210 @@
+//! Tests of the wire: traces and verdicts come back as they went, and nothing that is not understood is stored.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use attributes::{Bag, Dictionary, Duration as Span, StringMap, Timestamp, Value};
+use proto::v1::referenced_attributes::{AttributeMatch, Condition};
+use proto::v1::{ReferencedAttributes, trace};
+
+use super::*;
+use crate::{
+    Code, HeaderOperation, Observation, Operation, Outcome, Recorder, RouteDirective, Status, Target, Test,
+    Trace, Validity, Verdict,
+};
+
+fn dictionary() -> Dictionary {
+    Dictionary::new(["source.ip", "target.service", "request.headers", "x"]).expect("valid")
+}
+
+fn headers(entries: &[(&str, &str)]) -> Value {
+    entries.iter().copied().collect::<StringMap>().into()
+}
+
+fn request() -> Bag {
+    [
+        ("target.service", Value::from("reviews")),
+        ("request.headers", headers(&[("x", ""), ("y", "1")])),
+        ("source.ip", Value::Bytes([127, 0, 0, 1].as_slice().into())),
+        ("n", 3.into()),
+        ("d", Value::Double(f64::NAN)),
+        ("t", Value::Timestamp(Timestamp { seconds: -1, nanos: 5 })),
+        ("s", Value::Duration(Span { seconds: -1, nanos: -5 })),
+    ]
+    .into_iter()
+    .collect()
+}
+
+fn every_kind_of_look(bag: &Bag) -> Trace {
+    let mut r = Recorder::new(bag);
+    let key = |key: &str| Target::Key("request.headers".into(), key.into());
+    for name in ["target.service", "n", "d", "t", "s", "source.ip", "absent"] {
+        r.value(&name.into());
+    }
+    r.present(&"absent2".into());
+    r.entry(&"request.headers".into(), &"z".into());
+    r.entry(&"nomap".into(), &"z".into());
+    r.entry(&"n2".into(), &"z".into());
+    for test in [
+        Test::Equals("1".into()),
+        Test::Prefix("1".into()),
+        Test::Suffix("2".into()),
+        Test::Less("x".into()),
+        Test::LessOrEqual("x".into()),
+        Test::Greater("x".into()),
+        Test::GreaterOrEqual(Value::Int64(1)),
+    ] {
+        r.perform(&key("y"), &test);
+    }
+    r.value(&"request.headers".into());
+    r.into_trace()
+}
+
+#[test]
+fn traces_come_back_as_they_went() {
+    let (dictionary, bag) = (dictionary(), request());
+    let trace = every_kind_of_look(&bag);
+    assert_eq!(trace.observations().len(), 19);
+    for word_count in 0..=4 {
+        let wire = encode_trace(&trace, &dictionary, word_count);
+        let back = decode_trace(wire, &dictionary, word_count).expect("understood");
+        assert_eq!(back, trace);
+        assert!(back.holds_for(&bag));
+    }
+}
+
+#[test]
+fn what_is_not_understood_is_an_error() {
+    let observation =
+        trace::Observation { name: 0, test: trace::Test::Matches.into(), ..trace::Observation::default() };
+    let message = |observation| proto::v1::Trace { words: Vec::new(), observations: vec![observation] };
+    let error = decode_trace(message(observation.clone()), &dictionary(), 4).expect_err("no matching yet");
+    assert_eq!(error.to_string(), "observation 0: test 6 with outcome 0 is not understood");
+    let unknown = trace::Observation { test: 77, ..observation.clone() };
+    assert!(decode_trace(message(unknown), &dictionary(), 4).is_err());
+    let no_word = trace::Observation { name: -1, ..observation };
+    let error = decode_trace(message(no_word), &dictionary(), 4).expect_err("no words");
+    assert!(error.to_string().starts_with("observation 0: index -1 is in no dictionary"), "{error}");
+}
+
+#[test]
+fn references_of_a_trace_are_read_back_as_one_that_holds() {
+    let (dictionary, bag) = (dictionary(), request());
+    let trace = every_kind_of_look(&bag);
+    let references = encode_references(&trace, &dictionary, 4);
+    let back = decode_references(references, &dictionary, 4, &bag).expect("understood");
+    assert!(back.holds_for(&bag));
+    // Narrower, never wider: all that the trace looked at is in there.
+    for seen in trace.observations() {
+        let whole = Target::Attribute(seen.target.attribute().clone());
+        assert!(back.observations().iter().any(|o| o.target == seen.target || o.target == whole), "{seen}");
+    }
+}
+
+#[test]
+fn a_map_that_was_absent_as_a_whole_is_remembered_so() {
+    let references = ReferencedAttributes {
+        words: vec!["request.query_params".into()],
+        attribute_matches: vec![AttributeMatch {
+            name: -1,
+            condition: Condition::Absence.into(),
+            ..AttributeMatch::default()
+        }],
+    };
+    let trace = decode_references(references, &dictionary(), 4, &Bag::new()).expect("understood");
+    let with: Bag = [("request.query_params", headers(&[("a", "1")]))].into_iter().collect();
+    assert!(trace.holds_for(&Bag::new()) && !trace.holds_for(&with));
+}
+
+#[test]
+fn references_that_cannot_be_tested_or_are_not_so_are_errors() {
+    let reference = |name, condition: Condition, map_key| ReferencedAttributes {
+        words: Vec::new(),
+        attribute_matches: vec![AttributeMatch {
+            name,
+            condition: condition.into(),
+            regex: String::new(),
+            map_key,
+        }],
+    };
+    let read = |references| decode_references(references, &dictionary(), 4, &request());
+    let message = |references| read(references).expect_err("of no use").to_string();
+    assert_eq!(
+        message(reference(2, Condition::Regex, 3)),
+        "`request.headers[\"x\"]` is referenced under condition 3, which cannot be tested"
+    );
+    assert_eq!(
+        message(reference(1, Condition::Absence, 0)),
+        "`target.service` is not in the request as the references say"
+    );
+    assert!(message(reference(4, Condition::Exact, 0)).contains("index 4 is in no dictionary"));
+    // No key looks like index 0: then the whole map counts.
+    let whole = read(reference(2, Condition::Exact, 0)).expect("understood");
+    assert_eq!(whole.observations()[0].target, Target::Attribute("request.headers".into()));
+}
+
+#[test]
+fn verdicts_come_back_as_they_went() {
+    let (dictionary, bag) = (dictionary(), request());
+    let verdict = Verdict {
+        status: Status::new(Code::PermissionDenied, "no"),
+        directive: Some(RouteDirective {
+            request_headers: vec![HeaderOperation { name: "a".into(), operation: Operation::Remove }],
+            response_headers: vec![
+                HeaderOperation { name: "b".into(), operation: Operation::Append("1".into()) },
+                HeaderOperation { name: "b".into(), operation: Operation::Replace("2".into()) },
+            ],
+            direct_response_code: Some(302),
+            direct_response_body: "moved".into(),
+        }),
+        attributes: [("source.name", "pod")].into_iter().collect(),
+        refused_by: Some(Arc::from("global/global rules[0].aspects[0]")),
+        validity: Validity::For { ttl: Duration::from_millis(1500), uses: Some(3) },
+    };
+    let trace = every_kind_of_look(&bag);
+    let wire = encode_precondition(&verdict, verdict.validity, &trace, &dictionary, 4, true);
+    let back = decode_precondition(wire, &dictionary, 4, &bag);
+    assert_eq!((back.verdict, back.trace.expect("holds")), (verdict.clone(), trace.clone()));
+
+    for validity in [Validity::Never, Validity::Revision] {
+        let wire = encode_precondition(&verdict, validity, &trace, &dictionary, 4, true);
+        assert_eq!(decode_precondition(wire, &dictionary, 4, &bag).verdict.validity, validity);
+    }
+}
+
+#[test]
+fn a_trace_that_does_not_hold_for_its_own_request_is_not_stored() {
+    let (dictionary, bag) = (dictionary(), request());
+    let verdict = Verdict::new(Status::default(), Validity::Revision);
+    let trace: Trace = [Observation {
+        target: Target::Attribute("target.service".into()),
+        test: Test::Value,
+        outcome: Outcome::Absent,
+    }]
+    .into_iter()
+    .collect();
+    let wire = encode_precondition(&verdict, verdict.validity, &trace, &dictionary, 4, true);
+    let back = decode_precondition(wire, &dictionary, 4, &bag);
+    assert_eq!(back.trace, Err(Uncacheable::TraceDoesNotHold));
+}
+
+#[test]
+fn a_foreign_server_says_how_long_by_leaving_out() {
+    let (dictionary, bag) = (dictionary(), request());
+    let validity = |valid_duration, valid_use_count| {
+        let result = proto::v1::check_response::PreconditionResult {
+            valid_duration,
+            valid_use_count,
+            ..proto::v1::check_response::PreconditionResult::default()
+        };
+        decode_precondition(result, &dictionary, 4, &bag).verdict.validity
+    };
+    let second = Some(proto::Duration { seconds: 1, nanos: 0 });
+    let of = |seconds, uses| Validity::For { ttl: Duration::from_secs(seconds), uses };
+    assert_eq!(validity(second, -1), of(1, None));
+    assert_eq!(validity(second, 5), of(1, Some(5)));
+    assert_eq!(validity(second, 0), Validity::Never);
+    assert_eq!(validity(None, 5), of(24 * 60 * 60, Some(5)));
+    assert_eq!(validity(Some(proto::Duration { seconds: -1, nanos: 0 }), 5), Validity::Never);
+    assert_eq!(validity(Some(proto::Duration { seconds: 1, nanos: -7 }), 5), Validity::Never);
+}
