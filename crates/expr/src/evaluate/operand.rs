@@ -1,0 +1,54 @@
+//! A value in the middle of an evaluation, copied only where it must be.
+
+use std::sync::Arc;
+
+use attributes::{Value, ValueRef, ValueType};
+
+use super::wrong_kind;
+use crate::EvalError;
+
+/// A value: the request's, the program's, or one that the evaluation made.
+pub(crate) enum Operand<'e> {
+    Looked(ValueRef<'e>),
+    Constant(&'e Value),
+    Made(Value),
+}
+
+impl Operand<'_> {
+    pub(crate) fn as_ref(&self) -> ValueRef<'_> {
+        match self {
+            Self::Looked(value) => *value,
+            Self::Constant(value) => value.as_ref(),
+            Self::Made(value) => value.as_ref(),
+        }
+    }
+
+    pub(crate) fn into_value(self) -> Value {
+        match self {
+            Self::Looked(value) => value.to_value(),
+            Self::Constant(value) => value.clone(),
+            Self::Made(value) => value,
+        }
+    }
+
+    pub(super) fn text(&self) -> Result<&str, EvalError> {
+        match self.as_ref() {
+            ValueRef::String(text) => Ok(text),
+            value => Err(wrong_kind(ValueType::String, value)),
+        }
+    }
+
+    pub(super) fn shared_text(&self) -> Result<Arc<str>, EvalError> {
+        match self {
+            Self::Constant(Value::String(text)) | Self::Made(Value::String(text)) => Ok(Arc::clone(text)),
+            Self::Looked(_) | Self::Constant(_) | Self::Made(_) => self.text().map(Arc::from),
+        }
+    }
+
+    pub(super) fn truth(&self) -> Result<bool, EvalError> {
+        match self.as_ref() {
+            ValueRef::Bool(truth) => Ok(truth),
+            value => Err(wrong_kind(ValueType::Bool, value)),
+        }
+    }
+}
