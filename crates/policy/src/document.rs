@@ -1,0 +1,115 @@
+//! Documents: the files of a configuration tree, read as YAML with positions and sorted by what they are for.
+//!
+//! A document is well-formed and in its place, and no more: which fields its items have and what they mean is for
+//! [`validate`](crate::validate) to say.
+
+mod fields;
+mod layout;
+mod node;
+mod read;
+
+use std::collections::BTreeMap;
+
+use crate::SourceFile;
+use crate::diagnostic::{At, Findings};
+use crate::limits::FILE_BYTES_MAX;
+
+pub(crate) use fields::Fields;
+use layout::{Misplaced, Place};
+pub(crate) use node::{Content, Entry, Node};
+pub(crate) use read::Text;
+
+/// The files of one configuration.
+#[derive(Debug, Default)]
+pub(crate) struct Documents {
+    /// `scopes/global/descriptors`
+    pub(crate) descriptors: Option<Document>,
+    /// `scopes/global/adapters`
+    pub(crate) adapters: Option<Document>,
+    /// The rules of each scope and subject, sorted by key.
+    pub(crate) rules: Vec<RulesDocument>,
+    /// The key of every file that is part of the configuration, and the file's position.
+    keys: BTreeMap<String, usize>,
+}
+
+/// A file as a tree.
+#[derive(Debug)]
+pub(crate) struct Document {
+    /// The file's position in the list of files.
+    pub(crate) file: usize,
+    pub(crate) root: Node,
+}
+
+/// The rules for one subject, made under the authority of one scope. Both are given by the file's path.
+#[derive(Debug)]
+pub(crate) struct RulesDocument {
+    pub(crate) scope: String,
+    pub(crate) subject: String,
+    pub(crate) document: Document,
+}
+
+impl Documents {
+    /// Reads all files; what is not well-formed is reported and left out.
+    pub(crate) fn parse(files: &[SourceFile], findings: &mut Findings<'_>) -> Self {
+        let mut documents = Self::default();
+        let mut order: Vec<usize> = (0..files.len()).collect();
+        // Whoever lists a directory may do it in any order.
+        order.sort_by_key(|index| files.get(*index).map(|file| &file.path));
+        for index in order {
+            let Some(file) = files.get(index) else { continue };
+            match Place::of(&file.path) {
+                Ok(place) => documents.add(index, place, file, findings),
+                Err(misplaced) => report(&misplaced, index, findings),
+            }
+        }
+        documents
+    }
+
+    /// Key and text of every file that is part of the configuration.
+    pub(crate) fn parts<'t>(&self, files: &'t [SourceFile]) -> impl Iterator<Item = (String, &'t str)> {
+        self.keys.iter().filter_map(|(key, index)| Some((key.clone(), files.get(*index)?.text.as_str())))
+    }
+
+    fn add(&mut self, index: usize, place: Place, file: &SourceFile, findings: &mut Findings<'_>) {
+        let key = place.key();
+        if let Some(first) = self.keys.get(&key) {
+            let first = findings.path(*first);
+            findings
+                .error(At::file(index), format!("`{first}` has the same place in the configuration"))
+                .help("`.yml` and `.yaml` are the same: put both files' contents into one");
+            return;
+        }
+        self.keys.insert(key, index);
+        if file.text.len() > FILE_BYTES_MAX {
+            findings.error(At::file(index), format!("the file is longer than {FILE_BYTES_MAX} bytes"));
+            return;
+        }
+        let Some(root) = Node::parse(index, &file.text, findings) else { return };
+        let document = Document { file: index, root };
+        match place {
+            Place::Descriptors => self.descriptors = Some(document),
+            Place::Adapters => self.adapters = Some(document),
+            Place::Rules { scope, subject } => self.rules.push(RulesDocument { scope, subject, document }),
+        }
+    }
+}
+
+fn report(misplaced: &Misplaced, file: usize, findings: &mut Findings<'_>) {
+    match misplaced {
+        Misplaced::NotConfiguration => {}
+        Misplaced::NotGlobal => {
+            findings
+                .warning(
+                    At::file(file),
+                    "the file is passed over: adapters and descriptors are those of scope `global`",
+                )
+                .help("move its contents to `scopes/global/`");
+        }
+        Misplaced::NoPlace { help } => {
+            findings.warning(At::file(file), "the file is passed over: its path has no meaning").help(help);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

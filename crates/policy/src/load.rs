@@ -1,0 +1,70 @@
+//! Loading: all files of a tree in, all findings and perhaps a snapshot out.
+
+use attributes::Name;
+
+use crate::diagnostic::Findings;
+use crate::document::Documents;
+use crate::plan::Identity;
+use crate::revision::revision;
+use crate::validate::validate;
+use crate::{AdapterInfo, Diagnostic, Severity, Snapshot};
+
+/// A file of the configuration tree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceFile {
+    /// Its path below the tree's root, with `/` between elements, such as `scopes/global/adapters.yml`.
+    pub path: String,
+    /// Its text.
+    pub text: String,
+}
+
+/// What a deployment sets beside its files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// The attribute whose value is the subject of a request.
+    pub identity_attribute: String,
+    /// The part of the hierarchy that the values of that attribute are in.
+    pub identity_domain: String,
+}
+
+/// The outcome of loading.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The snapshot; there if no diagnostic is an error.
+    pub snapshot: Option<Snapshot>,
+    /// All findings, sorted by file, line and column.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Loads a configuration tree. Files that are not part of a configuration are passed over.
+pub fn load(files: &[SourceFile], adapters: &[&AdapterInfo], options: &Options) -> Loaded {
+    let mut findings = Findings::new(files);
+    let documents = Documents::parse(files, &mut findings);
+    let revision = revision(documents.parts(files), options);
+    let identity = Identity {
+        attribute: Name::from(options.identity_attribute.as_str()),
+        domain: options.identity_domain.clone(),
+    };
+    let validated = validate(&documents, adapters, &identity, &mut findings);
+    let snapshot = (!findings.has_errors()).then(|| Snapshot::new(validated, identity, revision));
+    Loaded { snapshot, diagnostics: findings.into_diagnostics() }
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            identity_attribute: "target.service".to_owned(),
+            identity_domain: "svc.cluster.local".to_owned(),
+        }
+    }
+}
+
+impl Loaded {
+    /// The findings that are in the way of a snapshot.
+    pub fn errors(&self) -> impl Iterator<Item = &Diagnostic> {
+        self.diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error)
+    }
+}
+
+#[cfg(test)]
+mod tests;

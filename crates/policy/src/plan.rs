@@ -1,0 +1,115 @@
+//! Plans: the aspects that apply to one request, in order.
+//!
+//! # Order
+//!
+//! From the subject `global` to the most specific one, within a block as the document has it, the aspects of a rule
+//! before those of the rules nested in it. So what holds for everything speaks first, and since verdicts are folded
+//! in this order, a deployment-wide refusal is told to the caller before a service's own. All services then also
+//! begin their traces with the same tests, which the cache stores once.
+
+use attributes::Name;
+use checkcache::Recorder;
+use expr::{EvalError, Program};
+
+use crate::snapshot::{Block, Guarded, PhasePolicy, Rule};
+use crate::{Aspect, subject};
+
+/// The aspects that apply to a request.
+#[derive(Debug, Default)]
+pub struct Plan<'s> {
+    /// The aspects, in plan order.
+    pub aspects: Vec<&'s Aspect>,
+    /// Selectors that could not be evaluated. What they guard is not among the aspects; whoever decides on the plan
+    /// applies the failure policy to each, so that none of them comes to mean "allowed" by being forgotten.
+    pub errors: Vec<SelectorError<'s>>,
+}
+
+/// A selector that could not be evaluated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SelectorError<'s> {
+    /// Where the selector stands.
+    pub location: &'s str,
+    /// Its text.
+    pub selector: &'s str,
+    /// Why it has no result.
+    pub error: EvalError,
+    /// How many of the plan's aspects come before what it guards: its place in the fold.
+    pub position: usize,
+}
+
+impl<'s> Plan<'s> {
+    /// Resolves a request under the part of a snapshot that is for its phase.
+    pub(crate) fn resolve(policy: &'s PhasePolicy, identity: &Identity, recorder: &mut Recorder<'_>) -> Self {
+        let mut plan = Self::default();
+        // Without a block below `global` the identity decides nothing, so it is not looked at, and the trace is
+        // the same for every service.
+        let specific =
+            if policy.subjects.is_empty() { Vec::new() } else { identity.blocks(policy, recorder) };
+        for block in policy.global.iter().chain(specific) {
+            plan.add_rules(&block.rules, recorder);
+        }
+        plan
+    }
+
+    fn add_rules(&mut self, rules: &'s [Rule], recorder: &mut Recorder<'_>) {
+        for rule in rules {
+            if self.selects(rule.selector.as_ref(), &rule.location, recorder) {
+                self.add_aspects(&rule.aspects, recorder);
+                self.add_rules(&rule.rules, recorder);
+            }
+        }
+    }
+
+    fn add_aspects(&mut self, aspects: &'s [Guarded], recorder: &mut Recorder<'_>) {
+        for guarded in aspects {
+            if self.selects(guarded.selector.as_ref(), &guarded.aspect.location, recorder) {
+                self.aspects.push(&guarded.aspect);
+            }
+        }
+    }
+
+    fn selects(
+        &mut self,
+        selector: Option<&'s Program>,
+        location: &'s str,
+        recorder: &mut Recorder<'_>,
+    ) -> bool {
+        let Some(selector) = selector else { return true };
+        match selector.evaluate_bool(recorder) {
+            Ok(selected) => selected,
+            Err(error) => {
+                let position = self.aspects.len();
+                self.errors.push(SelectorError { location, selector: selector.text(), error, position });
+                false
+            }
+        }
+    }
+}
+
+/// How a request says which subject it is for.
+#[derive(Debug, Clone)]
+pub(crate) struct Identity {
+    /// The attribute that has the subject's name.
+    pub(crate) attribute: Name,
+    /// The part of the hierarchy that such names are in.
+    pub(crate) domain: String,
+}
+
+impl Identity {
+    /// The blocks of the subjects below `global` that a request is for, the least specific first.
+    fn blocks<'s>(&self, policy: &'s PhasePolicy, recorder: &mut Recorder<'_>) -> Vec<&'s Block> {
+        let Some(attributes::ValueRef::String(name)) = recorder.value(&self.attribute) else {
+            return Vec::new();
+        };
+        if !subject::is_suffix(&self.domain, name) {
+            return Vec::new();
+        }
+        let mut blocks: Vec<_> =
+            subject::ancestors(name).filter_map(|subject| policy.subjects.get(subject)).collect();
+        blocks.reverse();
+        blocks
+    }
+}
+
+#[cfg(test)]
+mod tests;

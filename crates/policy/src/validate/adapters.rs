@@ -1,0 +1,201 @@
+//! Reading adapter blocks.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::descriptors::list_of;
+use super::ignore_header;
+use crate::diagnostic::{At, Findings};
+use crate::document::{Content, Document, Fields, Node};
+use crate::suggest::{did_you_mean, listed, nearest};
+use crate::{AdapterInfo, AspectKind, HandlerConfig};
+
+/// The adapter blocks, and what aspects find them by.
+#[derive(Debug, Default)]
+pub(super) struct Handlers {
+    configs: Vec<HandlerConfig>,
+    by_kind_and_name: BTreeMap<(AspectKind, String), (usize, At)>,
+    /// Names of blocks that were refused; what refers to them is not reported again.
+    refused: BTreeSet<String>,
+}
+
+impl Handlers {
+    pub(super) fn read(
+        document: Option<&Document>,
+        adapters: &[&AdapterInfo],
+        findings: &mut Findings<'_>,
+    ) -> Self {
+        let mut handlers = Self::default();
+        let Some(document) = document else { return handlers };
+        let Some(mut fields) = Fields::of(&document.root, "an adapters file", findings) else {
+            return handlers;
+        };
+        ignore_header(&mut fields, findings);
+        let section = fields.take("adapters", findings);
+        for section in super::descriptors::SECTIONS {
+            fields.ignore(section, "it belongs into `descriptors.yml`", findings);
+        }
+        fields.finish(findings);
+        for block in list_of(section, "`adapters`", findings) {
+            handlers.read_block(block, adapters, findings);
+        }
+        handlers
+    }
+
+    /// The block that serves a kind under a name.
+    pub(super) fn find(&self, kind: AspectKind, name: &str) -> Option<usize> {
+        self.by_kind_and_name.get(&(kind, name.to_owned())).map(|(index, _)| *index)
+    }
+
+    /// Whether there is a block of the name that was refused.
+    pub(super) fn is_refused(&self, name: &str) -> bool {
+        self.refused.contains(name)
+    }
+
+    /// What to do about an aspect that found no block.
+    pub(super) fn help(&self, kind: AspectKind, name: &str) -> String {
+        let serving: Vec<_> = self
+            .by_kind_and_name
+            .keys()
+            .filter(|(served, _)| *served == kind)
+            .map(|(_, name)| name.as_str())
+            .collect();
+        let of_impl =
+            self.configs.iter().find(|config| config.impl_name == name && config.kinds.contains(&kind));
+        let of_name = self.configs.iter().find(|config| config.name == name);
+        if let Some(config) = of_impl {
+            format!("`{name}` is an `impl`; the block that uses it is named `{}`", config.name)
+        } else if let Some(near) = nearest(name, serving.iter().copied()) {
+            format!("did you mean `{near}`?")
+        } else if let Some(config) = of_name {
+            let kinds = listed(config.kinds.iter().map(|kind| kind.as_str()));
+            format!("the block `{name}` uses `{}`, which serves {kinds}", config.impl_name)
+        } else if serving.is_empty() {
+            format!("no adapter block serves `{kind}`")
+        } else {
+            format!("the blocks that serve `{kind}` are {}", listed(serving))
+        }
+    }
+
+    pub(super) fn into_configs(self) -> Vec<HandlerConfig> {
+        self.configs
+    }
+
+    fn read_block(&mut self, block: &Node, adapters: &[&AdapterInfo], findings: &mut Findings<'_>) {
+        let Some(mut fields) = Fields::of(block, "an adapter block", findings) else { return };
+        let name_node = fields.take("name", findings);
+        let name = name_node
+            .and_then(|name| name.coerced_text("`name`", findings))
+            .map_or(String::new(), |n| n.value);
+        let kind = fields.take("kind", findings);
+        let implementation = fields.take("impl", findings);
+        let params = fields.take_entry("params", findings);
+        let has_params = params.is_some_and(|entry| !entry.value.is_null());
+        fields.finish_with(findings, |_| {
+            (!has_params).then(|| "parameters belong under `params:`, one level deeper".to_owned())
+        });
+        if name.is_empty() {
+            findings.warning(block.at, "the adapter block has no name, so no aspect can use it");
+        }
+        let Some(info) = find(implementation, block.at, adapters, findings) else {
+            self.refused.insert(name);
+            return;
+        };
+        if let Some(kind) = kind {
+            check_kind(kind, info, findings);
+        }
+        let empty = serde_json::Value::Object(serde_json::Map::new());
+        let params = match params.map(|entry| &entry.value) {
+            Some(node) if !node.is_null() => {
+                check_params(node, info, findings);
+                node.to_json()
+            }
+            Some(_) | None => {
+                report_problems(&(info.validate)(&empty), |_| block.at, info, findings);
+                empty
+            }
+        };
+        let at = name_node.map_or(block.at, |name| name.at);
+        self.add(HandlerConfig { name, impl_name: info.name, kinds: info.kinds, params }, at, findings);
+    }
+
+    fn add(&mut self, config: HandlerConfig, at: At, findings: &mut Findings<'_>) {
+        let index = self.configs.len();
+        let mut twice = None;
+        for kind in config.kinds {
+            match self.by_kind_and_name.entry((*kind, config.name.clone())) {
+                std::collections::btree_map::Entry::Vacant(vacant) => drop(vacant.insert((index, at))),
+                std::collections::btree_map::Entry::Occupied(first) => twice = Some((*kind, first.get().1)),
+            }
+        }
+        if let Some((kind, first)) = twice {
+            let place = findings.place(first);
+            findings
+                .error(
+                    at,
+                    format!(
+                        "two adapter blocks named `{}` serve `{kind}`; the other is at {place}",
+                        config.name
+                    ),
+                )
+                .help("give them different names, and have each aspect name the one that it means");
+        }
+        self.configs.push(config);
+    }
+}
+
+fn find<'a>(
+    node: Option<&Node>,
+    block: At,
+    adapters: &[&'a AdapterInfo],
+    findings: &mut Findings<'_>,
+) -> Option<&'a AdapterInfo> {
+    let names = || adapters.iter().map(|info| info.name);
+    let Some(node) = node else {
+        findings
+            .error(block, "the adapter block has no `impl`")
+            .help(format!("the adapters are {}", listed(names())));
+        return None;
+    };
+    let wanted = node.coerced_text("`impl`", findings)?;
+    let found = adapters.iter().copied().find(|info| info.name == wanted.value);
+    if found.is_none() {
+        let help = did_you_mean(&wanted.value, names())
+            .unwrap_or_else(|| format!("the adapters are {}", listed(names())));
+        findings.error(wanted.at, format!("there is no adapter `{}`", wanted.value)).help(help);
+    }
+    found
+}
+
+/// A block serves all kinds of its adapter, whatever it says, so a wrong kind is worth a warning only.
+fn check_kind(node: &Node, info: &AdapterInfo, findings: &mut Findings<'_>) {
+    let Some(kind) = node.coerced_text("`kind`", findings) else { return };
+    if !info.kinds.iter().any(|served| served.as_str() == kind.value) {
+        let kinds = listed(info.kinds.iter().map(|kind| kind.as_str()));
+        findings
+            .warning(kind.at, format!("`{}` does not serve `{}`", info.name, kind.value))
+            .help(format!("it serves {kinds}, and so does this block"));
+    }
+}
+
+fn check_params(node: &Node, info: &AdapterInfo, findings: &mut Findings<'_>) {
+    if !matches!(node.content, Content::Map(_)) {
+        findings.error(node.at, format!("expected a map for `params`, found {}", node.describe()));
+        return;
+    }
+    report_problems(&(info.validate)(&node.to_json()), |path| node.find(path), info, findings);
+}
+
+fn report_problems(
+    outcome: &Result<(), Vec<crate::ParamProblem>>,
+    place: impl Fn(&str) -> At,
+    info: &AdapterInfo,
+    findings: &mut Findings<'_>,
+) {
+    for problem in outcome.as_ref().err().into_iter().flatten() {
+        let message = match problem.path.as_str() {
+            "" => format!("`{}`: {}", info.name, problem.message),
+            path => format!("`{}`: `{path}`: {}", info.name, problem.message),
+        };
+        findings.error(place(&problem.path), message);
+    }
+}
