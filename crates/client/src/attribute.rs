@@ -1,0 +1,187 @@
+//! The attributes of a stream: configured ones, and those that are fetched from the proxy when looked at.
+//!
+//! Precedence, highest first: what the client itself found out (`check.*`), what the proxy says, the route's
+//! overrides, the configuration. So nothing configured can pose as what the proxy verified. The exceptions are
+//! marked in [`vocabulary::VOCABULARY`]: the address of the destination, say, is the operator's to name.
+
+pub(crate) mod property;
+mod vocabulary;
+
+use std::cell::OnceCell;
+use std::sync::Arc;
+
+use attributes::{AttributeSource, Bag, Name, StringMap, Timestamp, Value, ValueRef};
+
+use self::vocabulary::{VOCABULARY, Word};
+use crate::{Headers, Host};
+
+/// When attributes are looked at. What is only known afterwards is absent before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Phase {
+    Check,
+    Report,
+}
+
+/// What has been fetched of a stream's attributes so far, and what was set on it.
+#[derive(Debug)]
+pub(crate) struct StreamAttributes {
+    time: Timestamp,
+    /// From the route's metadata.
+    pub(crate) overrides: Bag,
+    /// What the client found out about its own check.
+    pub(crate) own: Bag,
+    /// One for each word of the vocabulary, filled when it is looked at.
+    cells: [OnceCell<Option<Value>>; VOCABULARY.len()],
+    request_headers: OnceCell<(Arc<StringMap>, bool)>,
+    response_headers: OnceCell<Arc<StringMap>>,
+    authn: OnceCell<Option<StringMap>>,
+}
+
+/// A stream's attributes as they can be seen in a phase.
+pub(crate) struct View<'a> {
+    pub(crate) configured: &'a Bag,
+    pub(crate) stream: &'a StreamAttributes,
+    pub(crate) host: &'a dyn Host,
+    pub(crate) phase: Phase,
+}
+
+impl StreamAttributes {
+    pub(crate) fn new(time: Timestamp, overrides: Bag) -> Self {
+        Self {
+            time,
+            overrides,
+            own: Bag::new(),
+            cells: [const { OnceCell::new() }; VOCABULARY.len()],
+            request_headers: OnceCell::new(),
+            response_headers: OnceCell::new(),
+            authn: OnceCell::new(),
+        }
+    }
+}
+
+impl View<'_> {
+    /// Everything there is, fetched.
+    pub(crate) fn bag(&self) -> Bag {
+        let derived = VOCABULARY.iter().map(|word| word.name);
+        let configured =
+            self.configured.iter().chain(self.stream.overrides.iter()).chain(self.stream.own.iter());
+        let names = derived.chain(configured.map(|(name, _)| name.as_str()));
+        names.filter_map(|name| Some((Name::from(name), self.get(name)?.to_value()))).collect()
+    }
+
+    /// Request headers by lower-case name. Several lines of a name are one value with commas, as RFC 9110 joins them
+    /// (cookies with semicolons, as RFC 9113 does), so that no line can hide behind another.
+    fn request_headers(&self) -> &Arc<StringMap> {
+        &self.fetch_request_headers().0
+    }
+
+    /// Whether the request brings attributes of its own along, which nobody here trusts.
+    pub(crate) fn brings_attributes(&self) -> bool {
+        self.fetch_request_headers().1
+    }
+
+    fn fetch_request_headers(&self) -> &(Arc<StringMap>, bool) {
+        self.stream.request_headers.get_or_init(|| {
+            let mut headers = self.host.request_headers();
+            let before = headers.len();
+            headers.retain(|(name, _)| !name.eq_ignore_ascii_case(FORWARDED_ATTRIBUTES.as_bytes()));
+            (Arc::new(join(&headers)), headers.len() < before)
+        })
+    }
+
+    /// Response headers, and over them the trailers.
+    fn response_headers(&self) -> &Arc<StringMap> {
+        self.stream.response_headers.get_or_init(|| {
+            let headers = join(&self.host.response_headers());
+            let trailers = join(&self.host.response_trailers());
+            let both = headers.iter().chain(trailers.iter());
+            Arc::new(both.map(|(name, value)| (Arc::clone(name), Arc::clone(value))).collect())
+        })
+    }
+
+    /// What an authentication filter before this one found out.
+    fn authn(&self) -> Option<&StringMap> {
+        let path = ["metadata", "filter_metadata", "istio_authn"];
+        let fetch = || self.host.property(&path).and_then(|pairs| property::string_map(&pairs));
+        self.stream.authn.get_or_init(fetch).as_ref()
+    }
+
+    fn configured(&self, name: &str) -> Option<ValueRef<'_>> {
+        self.stream.overrides.get(name).or_else(|| self.configured.get(name))
+    }
+
+    fn derived(&self, index: usize, word: &Word) -> Option<ValueRef<'_>> {
+        if word.since > self.phase {
+            return None;
+        }
+        let cell = self.stream.cells.get(index)?;
+        cell.get_or_init(|| (word.fetch)(self)).as_ref().map(Value::as_ref)
+    }
+}
+
+impl AttributeSource for View<'_> {
+    fn get(&self, name: &str) -> Option<ValueRef<'_>> {
+        if let Some(value) = self.stream.own.get(name) {
+            return Some(value);
+        }
+        let Ok(index) = VOCABULARY.binary_search_by(|word| word.name.cmp(name)) else {
+            return self.configured(name);
+        };
+        let word = VOCABULARY.get(index)?;
+        if word.configurable {
+            self.configured(name).or_else(|| self.derived(index, word))
+        } else {
+            self.derived(index, word).or_else(|| self.configured(name))
+        }
+    }
+}
+
+/// The header by which proxies forward attributes to each other. It is nobody's business but theirs.
+pub(crate) const FORWARDED_ATTRIBUTES: &str = "x-istio-attributes";
+
+fn join(headers: &Headers) -> StringMap {
+    let mut lines: Vec<(String, String)> = Vec::with_capacity(headers.len());
+    for (name, value) in headers {
+        let (mut name, value) = (text(name).into_owned(), text(value));
+        name.make_ascii_lowercase();
+        match lines.iter_mut().find(|(other, _)| *other == name) {
+            Some((_, first)) => {
+                first.push_str(if name == "cookie" { "; " } else { "," });
+                first.push_str(&value);
+            }
+            None => lines.push((name, value.into_owned())),
+        }
+    }
+    lines.into_iter().collect()
+}
+
+/// Bytes as text. What is not UTF-8 becomes U+FFFD: the wire carries text only, and cache, server and log then all
+/// see the same.
+fn text(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
+    String::from_utf8_lossy(bytes)
+}
+
+/// Names that stand for the same thing in configurations of different age. What is configured under one is there
+/// under all, unless they differ on purpose.
+const ALIASES: [&[&str]; 8] = [
+    &["target.service", "destination.service", "destination.service.host"],
+    &["target.name", "destination.name"],
+    &["target.namespace", "destination.namespace"],
+    &["target.uid", "destination.uid"],
+    &["target.labels", "destination.labels"],
+    &["target.ip", "destination.ip"],
+    &["target.port", "destination.port"],
+    &["target.user", "destination.user", "destination.principal"],
+];
+
+pub(crate) fn with_aliases(mut bag: Bag) -> Bag {
+    for names in ALIASES {
+        let Some(value) = names.iter().find_map(|name| bag.value(name)).cloned() else { continue };
+        for name in names {
+            if bag.value(name).is_none() {
+                bag.insert(*name, value.clone());
+            }
+        }
+    }
+    bag
+}

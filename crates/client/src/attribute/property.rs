@@ -1,0 +1,86 @@
+//! The encodings in which a proxy-wasm host hands out properties.
+
+use attributes::{Duration, StringMap, Value};
+
+use crate::Headers;
+
+/// The value of a number or of a time: 8 bytes, the lowest first.
+pub(super) fn int64(bytes: &[u8]) -> Option<i64> {
+    bytes.try_into().ok().map(i64::from_le_bytes)
+}
+
+/// One byte.
+pub(crate) fn bool(bytes: &[u8]) -> Option<bool> {
+    match bytes {
+        [byte] => Some(*byte != 0),
+        _ => None,
+    }
+}
+
+/// Text, if there is any.
+pub(super) fn text(bytes: &[u8]) -> Option<Value> {
+    (!bytes.is_empty()).then(|| Value::String(super::text(bytes).into()))
+}
+
+/// A span in nanoseconds.
+pub(super) fn duration(bytes: &[u8]) -> Option<Value> {
+    int64(bytes).map(|nanos| Value::Duration(Duration::from_nanos(nanos.into())))
+}
+
+/// An address with a port, `1.2.3.4:80` or `[::1]:80`. Others, such as a pipe's path, are none.
+pub(super) fn address(bytes: &[u8]) -> Option<std::net::SocketAddr> {
+    std::str::from_utf8(bytes).ok()?.parse().ok()
+}
+
+/// A map: the number of pairs, the lengths of each key and value, then all of them, each with a NUL behind it.
+pub fn decode_pairs(bytes: &[u8]) -> Option<Headers> {
+    let (count, mut lengths) = split_u32(bytes)?;
+    let mut data = lengths.get(usize::try_from(count).ok()?.checked_mul(8)?..)?;
+    let mut pairs = Headers::new();
+    for _ in 0..count {
+        let (key, value);
+        (key, lengths) = split_u32(lengths)?;
+        (value, lengths) = split_u32(lengths)?;
+        let (key, rest) = split_terminated(data, key as usize)?;
+        let (value, rest) = split_terminated(rest, value as usize)?;
+        pairs.push((key.to_vec(), value.to_vec()));
+        data = rest;
+    }
+    Some(pairs)
+}
+
+/// The opposite of [`decode_pairs`]; no bytes at all for no pairs.
+pub fn encode_pairs(pairs: &[(String, String)]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    if pairs.is_empty() {
+        return bytes;
+    }
+    bytes.extend((pairs.len() as u32).to_le_bytes());
+    for (key, value) in pairs {
+        bytes.extend((key.len() as u32).to_le_bytes());
+        bytes.extend((value.len() as u32).to_le_bytes());
+    }
+    for (key, value) in pairs {
+        bytes.extend_from_slice(key.as_bytes());
+        bytes.push(0);
+        bytes.extend_from_slice(value.as_bytes());
+        bytes.push(0);
+    }
+    bytes
+}
+
+/// A map whose values are all text.
+pub(super) fn string_map(bytes: &[u8]) -> Option<StringMap> {
+    let pairs = decode_pairs(bytes)?;
+    Some(pairs.iter().map(|(key, value)| (super::text(key), super::text(value))).collect())
+}
+
+fn split_u32(bytes: &[u8]) -> Option<(u32, &[u8])> {
+    let (number, rest) = bytes.split_first_chunk()?;
+    Some((u32::from_le_bytes(*number), rest))
+}
+
+fn split_terminated(bytes: &[u8], length: usize) -> Option<(&[u8], &[u8])> {
+    let (item, rest) = bytes.split_at_checked(length)?;
+    Some((item, rest.get(1..)?))
+}

@@ -1,0 +1,106 @@
+//! Counters, under the names that operators know from Mixer's own filter.
+
+macro_rules! counters {
+    ($($(#[$doc:meta])* $variant:ident => $name:literal,)*) => {
+        /// What is counted.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Counter {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl Counter {
+            /// Every counter, in the order of its number.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// The counter's name as a statistic of Envoy.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => concat!("mixer_filter.", $name),)*
+                }
+            }
+        }
+    };
+}
+
+counters! {
+    /// Requests that were checked.
+    CheckCalls => "total_check_calls",
+    /// Checks that the cache answered.
+    CheckCacheHits => "total_check_cache_hits",
+    /// Checks that it did not.
+    CheckCacheMisses => "total_check_cache_misses",
+    /// Checks that the cache allowed.
+    CheckCacheHitAccepts => "total_check_cache_hit_accepts",
+    /// Checks that the cache refused.
+    CheckCacheHitDenies => "total_check_cache_hit_denies",
+    /// Checks that went to the server.
+    RemoteCheckCalls => "total_remote_check_calls",
+    /// Checks that the server allowed, or that failed open.
+    RemoteCheckAccepts => "total_remote_check_accepts",
+    /// Checks that the server refused, or that failed closed.
+    RemoteCheckDenies => "total_remote_check_denies",
+    /// Calls to the server for checks, tries again included.
+    RemoteCalls => "total_remote_calls",
+    /// Those that it answered.
+    RemoteCallSuccesses => "total_remote_call_successes",
+    /// Those that took too long.
+    RemoteCallTimeouts => "total_remote_call_timeouts",
+    /// Those that did not get to it.
+    RemoteCallSendErrors => "total_remote_call_send_errors",
+    /// Those that failed in another way.
+    RemoteCallOtherErrors => "total_remote_call_other_errors",
+    /// Calls made again.
+    RemoteCallRetries => "total_remote_call_retries",
+    /// Calls that nobody waited for any more.
+    RemoteCallCancellations => "total_remote_call_cancellations",
+    /// Requests that were reported.
+    ReportCalls => "total_report_calls",
+    /// Reports that were sent, each with a batch of requests.
+    RemoteReportCalls => "total_remote_report_calls",
+    /// Those that the server took.
+    RemoteReportSuccesses => "total_remote_report_successes",
+    /// Those that took too long.
+    RemoteReportTimeouts => "total_remote_report_timeouts",
+    /// Those that did not get to it.
+    RemoteReportSendErrors => "total_remote_report_send_errors",
+    /// Those that failed in another way.
+    RemoteReportOtherErrors => "total_remote_report_other_errors",
+    /// Requests whose report was lost, because too many waited or because its batch failed.
+    ReportsDropped => "total_reports_dropped",
+    /// Requests that a failed check let through.
+    FailedOpen => "total_check_failed_open",
+    /// Requests that a failed check refused.
+    FailedClosed => "total_check_failed_closed",
+    /// Verdicts that could be used but not stored.
+    Uncacheable => "total_check_uncacheable",
+    /// Routes whose metadata could not be read.
+    InvalidRouteOverrides => "total_invalid_route_overrides",
+}
+
+/// Counts that the shell has not been told of yet.
+#[derive(Debug)]
+pub(crate) struct Counters([u64; Counter::ALL.len()]);
+
+impl Default for Counters {
+    fn default() -> Self {
+        Self([0; Counter::ALL.len()])
+    }
+}
+
+impl Counters {
+    pub(crate) fn count(&mut self, counter: Counter) {
+        self.add(counter, 1);
+    }
+
+    pub(crate) fn add(&mut self, counter: Counter, many: usize) {
+        if let Some(count) = self.0.get_mut(counter as usize) {
+            *count += many as u64;
+        }
+    }
+
+    /// What was counted since the last time.
+    pub(crate) fn take(&mut self) -> impl Iterator<Item = (Counter, u64)> + use<> {
+        let counts = std::mem::take(&mut self.0);
+        Counter::ALL.iter().copied().zip(counts).filter(|(_, count)| *count > 0)
+    }
+}

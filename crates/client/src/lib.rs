@@ -1,0 +1,31 @@
+//! client: the filter's brain, as a state machine of events in and effects out.
+//!
+//! Between Envoy and the wire. A shell – the proxy-wasm filter, or a test – tells a [`Client`] what happens to a
+//! stream and does what it answers: let it go, pause it, answer it, call the server. The client never calls out,
+//! but for one thing: attributes are fetched through [`Host`] when, and only when, something looks at them.
+//!
+//! Invariant: every stream that is paused is resumed or answered exactly once, by the server's answer or by the
+//! client's own deadline, whichever comes first. No clock, no entropy, no panic.
+
+mod attribute;
+mod check;
+mod config;
+mod counters;
+mod failure;
+mod host;
+pub mod limits;
+mod report;
+mod service;
+mod wire;
+
+pub use attribute::property::{decode_pairs, encode_pairs};
+pub use check::{Answer, Call, Client, Effect, LocalReply, Now, Proceed, StreamId};
+pub use config::{Config, InvalidConfig};
+pub use counters::Counter;
+pub use failure::{FailureClass, GrpcFailure};
+pub use host::{Headers, Host};
+pub use service::InvalidOverride;
+pub use wire::envoy_grpc_service;
+
+#[cfg(test)]
+mod tests;

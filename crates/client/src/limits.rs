@@ -1,0 +1,35 @@
+//! The limits of this crate.
+
+use std::time::Duration;
+
+/// The shortest and the longest time that a check may be given.
+pub const CHECK_TIMEOUT: std::ops::RangeInclusive<Duration> =
+    Duration::from_millis(10)..=Duration::from_secs(60);
+
+/// Verdicts in the first-level cache, at most.
+pub const CACHE_ENTRIES: usize = 1_000_000;
+
+/// Reports in a batch, at most; the server's own limit is above it.
+pub const BATCH_MAX: usize = 1_000;
+
+/// The shortest and the longest time for which a batch may wait.
+pub const BATCH_INTERVAL: std::ops::RangeInclusive<Duration> =
+    Duration::from_millis(10)..=Duration::from_secs(60);
+
+/// Reports that wait to be sent; one more is dropped and counted.
+pub const REPORTS_WAITING: usize = 10_000;
+
+/// Report calls on their way; while there are so many, batches wait.
+pub const REPORTS_IN_FLIGHT: usize = 4;
+
+/// How long a report may take.
+pub const REPORT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Bytes of an answer of the server.
+pub const ANSWER_BYTES: usize = 1 << 20;
+
+/// Attributes in the filter's configuration or in a route's.
+pub const CONFIGURED_ATTRIBUTES: usize = 256;
+
+const _: () = assert!(BATCH_MAX <= REPORTS_WAITING);
+const _: () = assert!(BATCH_MAX <= attributes::limits::REPORT_MESSAGES);

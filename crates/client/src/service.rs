@@ -1,0 +1,91 @@
+//! What a route may override: attributes, and whether its requests are checked and reported.
+//!
+//! Read from the route's metadata, namespace `mixer`, as the proxy hands it out: maps of bytes without types. So
+//! attributes are text here; others belong into the filter's configuration.
+
+use attributes::{Bag, Name, Value};
+use thiserror::Error;
+
+use crate::attribute::property;
+use crate::{Host, limits};
+
+/// A route's metadata cannot be read; the route is treated as if it had none.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("route metadata, namespace `mixer`, `{field}`: {message}")]
+pub struct InvalidOverride {
+    /// The field, with dots.
+    pub field: String,
+    /// What is wrong with it and what was expected.
+    pub message: &'static str,
+}
+
+/// A route's overrides.
+#[derive(Debug, Default)]
+pub(crate) struct Override {
+    pub(crate) attributes: Bag,
+    pub(crate) check: Option<bool>,
+    pub(crate) report: Option<bool>,
+}
+
+impl Override {
+    /// The overrides of the route that a stream takes.
+    pub(crate) fn of_route(host: &dyn Host) -> Result<Self, InvalidOverride> {
+        match host.property(&["xds", "route_metadata", "filter_metadata", "mixer"]) {
+            None => Ok(Self::default()),
+            Some(metadata) => Self::parse(&metadata),
+        }
+    }
+
+    fn parse(metadata: &[u8]) -> Result<Self, InvalidOverride> {
+        let mut overrides = Self::default();
+        for (field, value) in entries("", metadata)? {
+            match field.as_str() {
+                "attributes" => overrides.attributes = attributes(&value)?,
+                "check" => overrides.check = enabled("check", &value)?,
+                "report" => overrides.report = enabled("report", &value)?,
+                _ => return Err(invalid(&field, "unknown field, expected attributes, check or report")),
+            }
+        }
+        Ok(overrides)
+    }
+}
+
+fn invalid(field: &str, message: &'static str) -> InvalidOverride {
+    InvalidOverride { field: field.to_owned(), message }
+}
+
+fn entries(field: &str, map: &[u8]) -> Result<Vec<(String, Vec<u8>)>, InvalidOverride> {
+    let pairs = property::decode_pairs(map).ok_or_else(|| invalid(field, "expected a map"))?;
+    let text = |key| String::from_utf8(key).map_err(|_| invalid(field, "a key is not text"));
+    pairs.into_iter().map(|(key, value)| Ok((text(key)?, value))).collect()
+}
+
+fn attributes(map: &[u8]) -> Result<Bag, InvalidOverride> {
+    let entries = entries("attributes", map)?;
+    if entries.len() > limits::CONFIGURED_ATTRIBUTES {
+        return Err(invalid("attributes", "too many attributes"));
+    }
+    entries
+        .into_iter()
+        .map(|(name, value)| {
+            let field = format!("attributes.{name}");
+            match String::from_utf8(value) {
+                Ok(value) if !value.contains('\0') => Ok((Name::from(name), Value::from(value.as_str()))),
+                _ => Err(invalid(&field, "expected text")),
+            }
+        })
+        .collect::<Result<Bag, _>>()
+        .map(crate::attribute::with_aliases)
+}
+
+fn enabled(field: &str, map: &[u8]) -> Result<Option<bool>, InvalidOverride> {
+    let mut enabled = None;
+    for (key, value) in entries(field, map)? {
+        let field = format!("{field}.{key}");
+        if key != "enabled" {
+            return Err(invalid(&field, "unknown field, expected enabled"));
+        }
+        enabled = Some(property::bool(&value).ok_or_else(|| invalid(&field, "expected true or false"))?);
+    }
+    Ok(enabled)
+}

@@ -1,0 +1,68 @@
+//! A proxy that knows what a test told it.
+
+use std::collections::HashMap;
+
+use crate::{Headers, Host};
+
+#[derive(Debug, Default)]
+pub(super) struct FakeHost {
+    properties: HashMap<String, Vec<u8>>,
+    request: Headers,
+    response: Headers,
+}
+
+impl FakeHost {
+    pub(super) fn get(path: &str) -> Self {
+        let mut host = Self::default();
+        for (name, value) in [(":method", "GET"), (":path", path), (":authority", "reviews.local")] {
+            host.header(name, value.as_bytes());
+        }
+        host
+    }
+
+    pub(super) fn header(&mut self, name: &str, value: &[u8]) -> &mut Self {
+        self.request.push((name.into(), value.into()));
+        self
+    }
+
+    pub(super) fn response_header(&mut self, name: &str, value: &[u8]) -> &mut Self {
+        self.response.push((name.into(), value.into()));
+        self
+    }
+
+    pub(super) fn property(&mut self, path: &str, value: &[u8]) -> &mut Self {
+        self.properties.insert(path.into(), value.into());
+        self
+    }
+}
+
+impl Host for FakeHost {
+    fn property(&self, path: &[&str]) -> Option<Vec<u8>> {
+        self.properties.get(&path.join(".")).cloned()
+    }
+
+    fn request_headers(&self) -> Headers {
+        self.request.clone()
+    }
+
+    fn response_headers(&self) -> Headers {
+        self.response.clone()
+    }
+
+    fn response_trailers(&self) -> Headers {
+        Headers::new()
+    }
+}
+
+/// A map as the proxy hands it out.
+pub(super) fn pairs(entries: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut bytes = (entries.len() as u32).to_le_bytes().to_vec();
+    for (key, value) in entries {
+        bytes.extend((key.len() as u32).to_le_bytes());
+        bytes.extend((value.len() as u32).to_le_bytes());
+    }
+    for (key, value) in entries {
+        bytes.extend([key.as_bytes(), &[0], value, &[0]].concat());
+    }
+    bytes
+}

@@ -1,0 +1,94 @@
+//! The client's messages and what comes back.
+
+use attributes::wire::Compressor;
+use attributes::{AttributeSource, Bag, Dictionary};
+use checkcache::Revision;
+use checkcache::wire::{Precondition, decode_precondition};
+use prost::Message as _;
+use proto::v1;
+use proto::v1::report_request::RepeatedAttributesSemantics;
+use thiserror::Error;
+
+use crate::limits;
+
+/// The answer to a check cannot be used at all.
+#[derive(Debug, Error)]
+pub(crate) enum InvalidAnswer {
+    #[error("it cannot be decoded: {0}")]
+    Message(#[from] prost::DecodeError),
+    #[error("it has {0} bytes, at most {max} are read", max = limits::ANSWER_BYTES)]
+    TooLong(usize),
+    #[error("it has no precondition result")]
+    NoPrecondition,
+}
+
+/// The answer to a check.
+pub(crate) struct CheckAnswer {
+    pub(crate) precondition: Precondition,
+    pub(crate) revision: Revision,
+    pub(crate) hash_seed: Option<[u8; 16]>,
+}
+
+/// A serialized `envoy.config.core.v3.GrpcService` with nothing but `envoy_grpc.cluster_name`. `None` for names that
+/// are too long: a length of 128 or more would not be text, which is how the host call takes it.
+pub fn envoy_grpc_service(cluster: &str) -> Option<String> {
+    #[derive(Clone, PartialEq, prost::Message)]
+    struct GrpcService {
+        #[prost(message, optional, tag = "1")]
+        envoy_grpc: Option<EnvoyGrpc>,
+    }
+    #[derive(Clone, PartialEq, prost::Message)]
+    struct EnvoyGrpc {
+        #[prost(string, tag = "1")]
+        cluster_name: String,
+    }
+
+    let service = GrpcService { envoy_grpc: Some(EnvoyGrpc { cluster_name: cluster.to_owned() }) };
+    String::from_utf8(service.encode_to_vec()).ok()
+}
+
+pub(crate) fn encode_check(bag: &Bag, dictionary: &Dictionary, word_count: u32, id: String) -> Vec<u8> {
+    let mut words = Compressor::new(dictionary, word_count as usize);
+    let mut attributes = words.add(bag);
+    let global_word_count = words.word_count();
+    attributes.words = words.into_words();
+    let request = v1::CheckRequest {
+        attributes: Some(attributes),
+        global_word_count,
+        deduplication_id: id,
+        accepts_trace: true,
+        ..v1::CheckRequest::default()
+    };
+    request.encode_to_vec()
+}
+
+pub(crate) fn decode_check(
+    answer: &[u8],
+    dictionary: &Dictionary,
+    word_count: u32,
+    source: &impl AttributeSource,
+) -> Result<CheckAnswer, InvalidAnswer> {
+    if answer.len() > limits::ANSWER_BYTES {
+        return Err(InvalidAnswer::TooLong(answer.len()));
+    }
+    let v1::CheckResponse { precondition, quotas: _, revision, hash_seed } =
+        v1::CheckResponse::decode(answer)?;
+    let precondition = precondition.ok_or(InvalidAnswer::NoPrecondition)?;
+    Ok(CheckAnswer {
+        precondition: decode_precondition(precondition, dictionary, word_count, source),
+        revision: Revision(revision),
+        hash_seed: hash_seed.as_slice().try_into().ok(),
+    })
+}
+
+pub(crate) fn encode_report(bags: &[Bag], dictionary: &Dictionary, word_count: u32) -> Vec<u8> {
+    let mut words = Compressor::new(dictionary, word_count as usize);
+    let attributes = bags.iter().map(|bag| words.add(bag)).collect();
+    let report = v1::ReportRequest {
+        attributes,
+        global_word_count: words.word_count(),
+        default_words: words.into_words(),
+        repeated_attributes_semantics: RepeatedAttributesSemantics::IndependentEncoding.into(),
+    };
+    report.encode_to_vec()
+}
