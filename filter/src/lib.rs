@@ -1,0 +1,19 @@
+//! filter: the proxy-wasm shell around the client.
+//!
+//! Envoy on one side, [`client::Client`] on the other; nothing is decided here. The shell tells the client what
+//! happens and does what it answers, after it has let go of it: a host call may lead back into the module.
+//!
+//! Invariant: nothing panics. A trap would end the virtual machine that all streams of a worker share.
+
+mod abi;
+mod context;
+
+// The entry point is an exported function without mangling, which only unsafe code can declare.
+#[allow(unsafe_code, missing_docs, reason = "the macro of the SDK declares the module's entry point")]
+mod entry {
+    use proxy_wasm::traits::RootContext;
+
+    proxy_wasm::main! {{
+        proxy_wasm::set_root_context(|id| -> Box<dyn RootContext> { Box::new(super::context::Root::new(id)) });
+    }}
+}

@@ -1,0 +1,71 @@
+//! Builds of `wasm32-unknown-unknown`: the filter that ships, and the proof that the core crates know no host.
+
+mod exports;
+mod toolchain;
+
+use std::env;
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context as _, Result};
+
+use crate::process::{run, step};
+use crate::workspace;
+
+pub(crate) use toolchain::{Toolchain, toolchain};
+
+/// The crates that must compile for a target without clock, socket and file.
+const CORE: [&str; 6] = ["proto", "attributes", "checkcache", "expr", "policy", "client"];
+
+/// Builds `filter.wasm` and tells where it is.
+pub(crate) fn build() -> Result<PathBuf> {
+    let toolchain = toolchain()?;
+    step(&format!("building filter.wasm ({toolchain})"), || {
+        run(cargo(&toolchain, "build").args(["--package", "filter", "--profile", "wasm"]))?;
+        let module = workspace::wasm_target().join(workspace::WASM_TARGET).join("wasm/filter.wasm");
+        let built = fs::read(&module).with_context(|| format!("cannot read {}", module.display()))?;
+        let slim = exports::without_unused(&built).context("cannot read the exports of filter.wasm")?;
+
+        // Cargo's file is a link to one that it keeps: a new file in its place leaves that one as it was.
+        let partial = module.with_extension("partial");
+        fs::write(&partial, &slim)?;
+        fs::rename(&partial, &module)?;
+        eprintln!("  {} kB", slim.len() / 1000);
+        Ok(module)
+    })
+}
+
+/// Checks that the core crates compile for the target.
+pub(crate) fn check_core() -> Result<()> {
+    let toolchain = toolchain()?;
+    step(&format!("checking the core crates for {} ({toolchain})", workspace::WASM_TARGET), || {
+        run(cargo(&toolchain, "check").args(CORE.iter().flat_map(|name| ["--package", name])))
+    })
+}
+
+/// Cargo for the target, with the compiler that knows it.
+fn cargo(toolchain: &Toolchain, verb: &str) -> Command {
+    let mut command = crate::process::cargo();
+    command
+        .arg(verb)
+        .args(["--target", workspace::WASM_TARGET, "--target-dir"])
+        .arg(workspace::wasm_target());
+    toolchain.apply_to(&mut command);
+
+    // Flags that someone sets for host code (a CPU, a sanitizer) are wrong here. Panic messages name source files:
+    // they should be the same whoever builds, and not tell where that was.
+    command.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
+    let mut flags = vec![format!("--remap-path-prefix={}=mixer", workspace::root().display())];
+    if let Some(home) = cargo_home() {
+        flags.push(format!("--remap-path-prefix={}=cargo", home.display()));
+    }
+    command.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"));
+    command
+}
+
+fn cargo_home() -> Option<PathBuf> {
+    env::var_os("CARGO_HOME")
+        .map(PathBuf::from)
+        .or_else(|| env::var_os("HOME").map(|home| PathBuf::from(home).join(".cargo")))
+}
