@@ -11,6 +11,13 @@ mod generated {
             include!("generated/google.rpc.rs");
         }
     }
+    pub mod mixer {
+        pub mod feed {
+            pub mod v1 {
+                include!("generated/mixer.feed.v1.rs");
+            }
+        }
+    }
     pub mod istio {
         pub mod mixer {
             pub mod v1 {
@@ -22,6 +29,8 @@ mod generated {
 
 pub use generated::google;
 pub use generated::istio;
+/// The messages of `mixer.feed.v1`.
+pub use generated::mixer::feed::v1 as feed;
 /// The messages of `istio.mixer.v1`.
 pub use generated::istio::mixer::v1;
 
@@ -35,6 +44,10 @@ pub mod path {
     pub const CHECK: &str = "Check";
     /// The method that reports.
     pub const REPORT: &str = "Report";
+    /// The full name of the service that pushes.
+    pub const FEED_SERVICE: &str = "mixer.feed.v1.Feed";
+    /// Its method.
+    pub const WATCH: &str = "Watch";
 }
 
 /// The type URL of [`v1::DictionaryMismatch`] in a status's details.

@@ -5,7 +5,7 @@ use std::{env, fs};
 
 use prost::Message as _;
 
-const FILES: [&str; 2] = ["istio/mixer/v1/mixer.proto", "istio/mixer/v1/attributes.proto"];
+const FILES: [&str; 2] = ["istio/mixer/v1/mixer.proto", "mixer/feed/v1/feed.proto"];
 const STUBS: &str = "#[cfg(feature = \"grpc\")]";
 
 #[test]

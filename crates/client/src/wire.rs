@@ -71,7 +71,7 @@ pub(crate) fn decode_check(
     if answer.len() > limits::ANSWER_BYTES {
         return Err(InvalidAnswer::TooLong(answer.len()));
     }
-    let v1::CheckResponse { precondition, quotas: _, revision, hash_seed } =
+    let v1::CheckResponse { precondition, quotas: _, revision, hash_seed, demand: _ } =
         v1::CheckResponse::decode(answer)?;
     let precondition = precondition.ok_or(InvalidAnswer::NoPrecondition)?;
     Ok(CheckAnswer {
@@ -89,6 +89,7 @@ pub(crate) fn encode_report(bags: &[Bag], dictionary: &Dictionary, word_count: u
         global_word_count: words.word_count(),
         default_words: words.into_words(),
         repeated_attributes_semantics: RepeatedAttributesSemantics::IndependentEncoding.into(),
+        demand_revision: 0,
     };
     report.encode_to_vec()
 }

@@ -110,6 +110,11 @@ pub struct CheckRequest {
     /// The client understands PreconditionResult.trace and CheckResponse.revision.
     #[prost(bool, tag = "100")]
     pub accepts_trace: bool,
+    /// The attributes were chosen by what aspects read under this revision (mixer.feed.v1.Update); others are left out.
+    /// 0: the client sent all that it knows. A server whose aspects may read more than that must not decide: it answers
+    /// without a precondition but with CheckResponse.demand, and the client asks again.
+    #[prost(fixed64, tag = "101")]
+    pub demand_revision: u64,
 }
 /// Nested message and enum types in `CheckRequest`.
 pub mod check_request {
@@ -141,6 +146,9 @@ pub struct CheckResponse {
     /// Random bytes for the client's hash tables: a WebAssembly module has no entropy of its own.
     #[prost(bytes = "vec", tag = "101")]
     pub hash_seed: ::prost::alloc::vec::Vec<u8>,
+    /// Instead of a precondition: the request left out attributes that may count. What is read under `revision`.
+    #[prost(message, optional, tag = "102")]
+    pub demand: ::core::option::Option<super::super::super::mixer::feed::v1::Demand>,
 }
 /// Nested message and enum types in `CheckResponse`.
 pub mod check_response {
@@ -543,6 +551,10 @@ pub struct ReportRequest {
     /// How the messages relate to each other. Absent, as from old clients, means deltas.
     #[prost(enumeration = "report_request::RepeatedAttributesSemantics", tag = "4")]
     pub repeated_attributes_semantics: i32,
+    /// The attributes were chosen by what aspects read under this revision (mixer.feed.v1.Update). 0: they were not
+    /// chosen.
+    #[prost(fixed64, tag = "100")]
+    pub demand_revision: u64,
 }
 /// Nested message and enum types in `ReportRequest`.
 pub mod report_request {

@@ -38,8 +38,13 @@ pub struct ReportDecoder<'d> {
 impl<'d> ReportDecoder<'d> {
     /// A decoder for a report.
     pub fn new(report: v1::ReportRequest, dictionary: &'d Dictionary) -> Result<Self, InvalidReport> {
-        let v1::ReportRequest { attributes, default_words, global_word_count, repeated_attributes_semantics } =
-            report;
+        let v1::ReportRequest {
+            attributes,
+            default_words,
+            global_word_count,
+            repeated_attributes_semantics,
+            demand_revision: _,
+        } = report;
         if attributes.len() > limits::REPORT_MESSAGES {
             return Err(InvalidReport::TooManyMessages { count: attributes.len() });
         }

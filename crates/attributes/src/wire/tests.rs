@@ -64,6 +64,7 @@ proptest! {
             default_words: compressor.into_words(),
             global_word_count: 5,
             repeated_attributes_semantics: Semantics::IndependentEncoding.into(),
+            demand_revision: 0,
         };
         let read = |report| ReportDecoder::new(report, &dictionary).expect("read").collect::<Result<Vec<_>, _>>();
         prop_assert_eq!(read(report.clone()), Ok(bags.clone()));
@@ -175,6 +176,7 @@ fn a_message_with_words_of_its_own_does_not_use_the_reports() {
         default_words: words(&["shared"]),
         global_word_count: 5,
         repeated_attributes_semantics: Semantics::IndependentEncoding.into(),
+        demand_revision: 0,
     };
     let dictionary = dictionary();
     let bags: Vec<_> = ReportDecoder::new(report, &dictionary).expect("read").collect();
