@@ -1,0 +1,195 @@
+//! adapters: what acts on a plan.
+//!
+//! At the end of the way through the server: resolution and expressions have made *instances* of a request, and
+//! handlers – adapter blocks of the configuration that came alive – answer them or act on them. An adapter is data
+//! and two functions: its [`policy::AdapterInfo`] with a pure `validate`, and `build`, which makes a handler of
+//! parameters that were validated. All of them are listed here by hand.
+//!
+//! Invariants: an answer to a check is a function of the instance and the handler's state, and a validity says for how
+//! long that state will stand. A handler spawns nothing before it is told that its configuration is in force.
+
+mod deny;
+mod generic_list;
+mod ip_list;
+mod list_source;
+mod params;
+mod prometheus;
+mod stdio;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use attributes::Value;
+use checkcache::{Status, Validity};
+use policy::{AdapterInfo, HandlerConfig, LogEntry, LogPayload, MetricValue};
+use thiserror::Error;
+
+pub use self::prometheus::MetricRegistry;
+use crate::telemetry::Telemetry;
+
+/// An adapter: what configuration needs to know of it, and how a handler is made.
+pub struct Adapter {
+    /// Its name, its kinds and how its parameters are checked.
+    pub info: AdapterInfo,
+    build: Build,
+}
+
+/// Makes a handler of a validated block.
+type Build = fn(&HandlerConfig, &Surroundings) -> Result<Arc<dyn Handler>, InvalidHandler>;
+
+/// What handlers share with the rest of the server.
+#[derive(Debug, Clone)]
+pub struct Surroundings {
+    /// The root of the configuration; files that parameters name are below it.
+    pub root: PathBuf,
+    /// Where drops are counted.
+    pub telemetry: Arc<Telemetry>,
+    /// What all `prometheus` blocks measure.
+    pub metrics: Arc<MetricRegistry>,
+}
+
+/// A block cannot come alive, though its parameters are well-formed.
+#[derive(Debug, Error)]
+#[error("adapter `{name}` ({implementation}): {reason}")]
+pub struct InvalidHandler {
+    /// The block's name.
+    pub name: String,
+    /// The adapter.
+    pub implementation: String,
+    /// What is wrong.
+    pub reason: String,
+}
+
+/// A call of a handler that gave no answer.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum HandlerError {
+    /// What the request brought cannot be handled.
+    #[error("{0}")]
+    InvalidArgument(String),
+    /// The handler cannot do its work.
+    #[error("{0}")]
+    Failed(String),
+    /// The handler does not serve this kind of aspect. Validation does not let this happen.
+    #[error("the adapter does not serve `{0}` aspects")]
+    WrongKind(&'static str),
+}
+
+/// The answer of a handler that refuses, or not, on its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// Whether the operation may go ahead.
+    pub status: Status,
+    /// How long the handler would answer the same.
+    pub validity: Validity,
+}
+
+/// Whether a value is on a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Membership {
+    /// It is.
+    pub found: bool,
+    /// How long the handler would answer the same.
+    pub validity: Validity,
+}
+
+/// An adapter block that is alive. An adapter implements the methods of the kinds that it serves.
+#[async_trait]
+pub trait Handler: Send + Sync + 'static {
+    /// Answers a `denials` aspect.
+    async fn deny(&self) -> Result<Answer, HandlerError> {
+        Err(HandlerError::WrongKind("denials"))
+    }
+
+    /// Answers a `lists` aspect.
+    async fn contains(&self, _value: &Value) -> Result<Membership, HandlerError> {
+        Err(HandlerError::WrongKind("lists"))
+    }
+
+    /// Takes the entries of `access-logs` aspects.
+    async fn log(&self, _entries: Vec<LogEntry>) -> Result<(), HandlerError> {
+        Err(HandlerError::WrongKind("access-logs"))
+    }
+
+    /// Takes the values of `metrics` aspects.
+    async fn measure(&self, _values: Vec<MetricValue>) -> Result<(), HandlerError> {
+        Err(HandlerError::WrongKind("metrics"))
+    }
+
+    /// The configuration that the handler belongs to is in force. Told again for each configuration that the handler
+    /// lives on in.
+    fn in_force(&self) {}
+
+    /// Writes out what the handler holds.
+    async fn flush(&self) {}
+}
+
+/// Every adapter that this server has.
+pub static ALL: [Adapter; 5] = [
+    Adapter { info: deny::INFO, build: deny::build },
+    Adapter { info: generic_list::INFO, build: generic_list::build },
+    Adapter { info: ip_list::INFO, build: ip_list::build },
+    Adapter { info: stdio::INFO, build: stdio::build },
+    Adapter { info: prometheus::INFO, build: prometheus::build },
+];
+
+/// What configuration needs to know of them.
+pub fn infos() -> Vec<&'static AdapterInfo> {
+    ALL.iter().map(|adapter| &adapter.info).collect()
+}
+
+/// Makes a handler of a block.
+pub fn build(
+    config: &HandlerConfig,
+    surroundings: &Surroundings,
+) -> Result<Arc<dyn Handler>, InvalidHandler> {
+    match ALL.iter().find(|adapter| adapter.info.name == config.impl_name) {
+        Some(adapter) => (adapter.build)(config, surroundings),
+        None => Err(invalid(config, "there is no such adapter")),
+    }
+}
+
+/// About how many bytes an entry has to say.
+pub(crate) fn weight(entry: &LogEntry) -> usize {
+    let labels: usize = entry.labels.iter().map(|(name, value)| name.len() + value.weight()).sum();
+    labels
+        + match &entry.payload {
+            LogPayload::Text(text) => text.len(),
+            LogPayload::Json(object) => {
+                object.iter().map(|(key, value)| key.len() + json_weight(value)).sum()
+            }
+        }
+}
+
+fn json_weight(value: &serde_json::Value) -> usize {
+    match value {
+        serde_json::Value::Null | serde_json::Value::Bool(_) | serde_json::Value::Number(_) => 8,
+        serde_json::Value::String(text) => text.len(),
+        serde_json::Value::Array(items) => items.iter().map(json_weight).sum(),
+        serde_json::Value::Object(fields) => {
+            fields.iter().map(|(key, value)| key.len() + json_weight(value)).sum()
+        }
+    }
+}
+
+fn invalid(config: &HandlerConfig, reason: impl std::fmt::Display) -> InvalidHandler {
+    InvalidHandler {
+        name: config.name.clone(),
+        implementation: config.impl_name.to_owned(),
+        reason: reason.to_string(),
+    }
+}
+
+/// Parameters were validated before; that they are wrong all the same is said, not assumed away.
+fn parsed<T>(
+    config: &HandlerConfig,
+    parsed: Result<T, Vec<policy::ParamProblem>>,
+) -> Result<T, InvalidHandler> {
+    parsed.map_err(|problems| {
+        let all: Vec<_> = problems.iter().map(|p| format!("{}: {}", p.path, p.message)).collect();
+        invalid(config, all.join("; "))
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,185 @@
+//! The parameters of an adapter block, read strictly.
+//!
+//! Fields may be written in camel case or in snake case, durations as Go writes them, enums by name or by number.
+//! Every problem is collected, and a field that nobody asked for is one.
+
+use std::time::Duration;
+
+use attributes::Duration as Span;
+use policy::ParamProblem;
+use serde_json::{Map, Value};
+
+/// A block's parameters while they are read.
+#[derive(Debug)]
+pub(super) struct Params<'a> {
+    prefix: String,
+    fields: Option<&'a Map<String, Value>>,
+    asked: Vec<&'static str>,
+    problems: Vec<ParamProblem>,
+}
+
+impl<'a> Params<'a> {
+    /// Parameters as they stand in the block; none at all are an empty object.
+    pub(super) fn new(params: &'a Value) -> Self {
+        Self::below(String::new(), params)
+    }
+
+    fn below(prefix: String, params: &'a Value) -> Self {
+        let mut this = Self { prefix, fields: None, asked: Vec::new(), problems: Vec::new() };
+        match params {
+            Value::Null => {}
+            Value::Object(fields) => this.fields = Some(fields),
+            other => {
+                let path = this.prefix.trim_end_matches('.').to_owned();
+                this.problems
+                    .push(ParamProblem { path, message: format!("expected fields, found {}", kind(other)) });
+            }
+        }
+        this
+    }
+
+    /// Says that a field's value does not do.
+    pub(super) fn problem(&mut self, field: &str, message: impl Into<String>) {
+        self.problems.push(ParamProblem { path: format!("{}{field}", self.prefix), message: message.into() });
+    }
+
+    /// The field as it stands; one that is null is absent.
+    pub(super) fn value(&mut self, field: &'static str) -> Option<&'a Value> {
+        self.asked.push(field);
+        let fields = self.fields?;
+        fields.get(field).or_else(|| fields.get(&snake_case(field))).filter(|value| !value.is_null())
+    }
+
+    /// Whether a field is there, whatever it holds.
+    pub(super) fn has(&mut self, field: &'static str) -> bool {
+        self.value(field).is_some()
+    }
+
+    /// A field with fields of its own, read by `read`.
+    pub(super) fn object<T>(
+        &mut self,
+        field: &'static str,
+        read: impl FnOnce(&mut Params<'a>) -> T,
+    ) -> Option<T> {
+        let value = self.value(field)?;
+        let mut inner = Params::below(format!("{}{field}.", self.prefix), value);
+        let read = read(&mut inner);
+        self.problems.extend(inner.into_problems());
+        Some(read)
+    }
+
+    /// Text.
+    pub(super) fn text(&mut self, field: &'static str) -> Option<&'a str> {
+        let value = self.value(field)?;
+        let text = value.as_str();
+        if text.is_none() {
+            self.problem(field, format!("expected text, found {}", kind(value)));
+        }
+        text
+    }
+
+    /// A list of texts. Numbers and truth values stand for their text, since YAML reads `- 10` as a number.
+    pub(super) fn texts(&mut self, field: &'static str) -> Option<Vec<String>> {
+        let value = self.value(field)?;
+        let Some(items) = value.as_array() else {
+            self.problem(field, format!("expected a list, found {}", kind(value)));
+            return None;
+        };
+        let mut texts = Vec::with_capacity(items.len());
+        for (index, item) in items.iter().enumerate() {
+            match item {
+                Value::String(text) => texts.push(text.clone()),
+                Value::Number(number) => texts.push(number.to_string()),
+                Value::Bool(truth) => texts.push(truth.to_string()),
+                other => self
+                    .problem(&format!("{field}[{index}]"), format!("expected text, found {}", kind(other))),
+            }
+        }
+        Some(texts)
+    }
+
+    /// A whole number, not negative.
+    pub(super) fn count(&mut self, field: &'static str) -> Option<u32> {
+        let value = self.value(field)?;
+        let number = value.as_u64().and_then(|number| u32::try_from(number).ok());
+        if number.is_none() {
+            self.problem(field, format!("expected a number from 0 to {}, found {value}", u32::MAX));
+        }
+        number
+    }
+
+    /// A span of time, not negative, such as `60s` or `1m30s`.
+    pub(super) fn duration(&mut self, field: &'static str) -> Option<Duration> {
+        let value = self.value(field)?;
+        match value.as_str().and_then(Span::parse_go) {
+            Some(span) if span.nanos() >= 0 => Some(span.to_std()),
+            Some(_) => {
+                self.problem(field, "must not be negative");
+                None
+            }
+            None => {
+                self.problem(field, format!("expected a duration such as \"60s\", found {value}"));
+                None
+            }
+        }
+    }
+
+    /// One of several names, or its number.
+    pub(super) fn choice(&mut self, field: &'static str, choices: &[(&str, i64)]) -> Option<i64> {
+        let value = self.value(field)?;
+        let chosen = choices
+            .iter()
+            .find(|(name, number)| value.as_str() == Some(name) || value.as_i64() == Some(*number))
+            .map(|(_, number)| *number);
+        if chosen.is_none() {
+            let names: Vec<_> = choices.iter().map(|(name, _)| *name).collect();
+            self.problem(field, format!("expected one of {}, found {value}", names.join(", ")));
+        }
+        chosen
+    }
+
+    /// All problems, those of unknown fields included.
+    pub(super) fn into_problems(mut self) -> Vec<ParamProblem> {
+        let known: Vec<&str> = self.asked.clone();
+        for field in self.fields.into_iter().flat_map(Map::keys) {
+            if known.iter().any(|known| known == field || snake_case(known) == *field) {
+                continue;
+            }
+            let message = if known.is_empty() {
+                "unknown field; this adapter takes no parameters".to_owned()
+            } else {
+                format!("unknown field; there are {}", known.join(", "))
+            };
+            self.problems.push(ParamProblem { path: format!("{}{field}", self.prefix), message });
+        }
+        self.problems
+    }
+
+    /// What was read, unless there is any problem.
+    pub(super) fn finish<T>(self, read: T) -> Result<T, Vec<ParamProblem>> {
+        let problems = self.into_problems();
+        if problems.is_empty() { Ok(read) } else { Err(problems) }
+    }
+}
+
+fn snake_case(camel_case: &str) -> String {
+    let mut snake = String::with_capacity(camel_case.len() + 4);
+    for character in camel_case.chars() {
+        if character.is_ascii_uppercase() {
+            snake.push('_');
+        }
+        snake.push(character.to_ascii_lowercase());
+    }
+    snake
+}
+
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "nothing",
+        Value::Bool(_) => "a truth value",
+        Value::Number(_) => "a number",
+        Value::String(_) => "text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "fields",
+    }
+}

@@ -1,0 +1,78 @@
+//! Tests of what the adapters' parameters may be, and of the list that the server has.
+
+use policy::AspectKind;
+use serde_json::{Value, json};
+
+use super::*;
+
+fn problems(adapter: &str, params: &Value) -> Vec<(String, String)> {
+    let adapter = ALL.iter().find(|known| known.info.name == adapter).unwrap();
+    let problems = (adapter.info.validate)(params).err().unwrap_or_default();
+    problems.into_iter().map(|problem| (problem.path, problem.message)).collect()
+}
+
+/// Checks which parameters are objected to.
+fn check(adapter: &str, params: &Value, paths: &[&str]) {
+    let found = problems(adapter, params);
+    let found: Vec<_> = found.iter().map(|(path, _)| path.as_str()).collect();
+    assert_eq!(found, paths, "{adapter} {params}");
+}
+
+#[test]
+fn parameters_are_read_strictly() {
+    for adapter in &ALL {
+        check(adapter.info.name, &json!({}), &[]);
+        check(adapter.info.name, &Value::Null, &[]);
+        check(adapter.info.name, &json!({ "nonsense": 1 }), &["nonsense"]);
+        check(adapter.info.name, &json!([]), &[""]);
+    }
+    check("denyChecker", &json!({ "error": { "code": 7, "message": "no" } }), &[]);
+    check("denyChecker", &json!({ "error": { "code": "PERMISSION_DENIED" }, "valid_duration": "5s" }), &[]);
+    check("denyChecker", &json!({ "error": { "code": 0 } }), &["error.code"]);
+    check("denyChecker", &json!({ "error": { "code": 99, "why": 1 } }), &["error.code", "error.why"]);
+    check("denyChecker", &json!({ "error": 7 }), &["error"]);
+    check("denyChecker", &json!({ "validDuration": "soon" }), &["validDuration"]);
+    check(
+        "denyChecker",
+        &json!({ "validDuration": "-1s", "validUseCount": -1 }),
+        &["validDuration", "validUseCount"],
+    );
+    check("stdioLogger", &json!({ "logStream": "STDOUT" }), &[]);
+    check("stdioLogger", &json!({ "log_stream": 1 }), &[]);
+    check("stdioLogger", &json!({ "logStream": "FILE" }), &["logStream"]);
+}
+
+#[test]
+fn parameters_of_lists() {
+    check("genericListChecker", &json!({ "list_entries": ["a", 1, true] }), &[]);
+    check("genericListChecker", &json!({ "listEntries": ["a", []] }), &["listEntries[1]"]);
+    check("genericListChecker", &json!({ "listEntries": "a" }), &["listEntries"]);
+    check("genericListChecker", &json!({ "listEntries": [], "entries": [] }), &["listEntries"]);
+    check("ipListChecker", &json!({ "entries": ["10.0.0.0/8", "::1", "2001:db8::/32"] }), &[]);
+    check(
+        "ipListChecker",
+        &json!({ "entries": ["10.0.0.0/8", "10.0.0.0/33", "x"] }),
+        &["entries[1]", "entries[2]"],
+    );
+    check("ipListChecker", &json!({ "file": "lists/a.txt", "refreshInterval": "5s", "ttl": "1m" }), &[]);
+    check("ipListChecker", &json!({ "file": "/etc/passwd" }), &["file"]);
+    check("ipListChecker", &json!({ "file": "../a.txt" }), &["file"]);
+    check("ipListChecker", &json!({ "refreshInterval": "500ms" }), &["refreshInterval"]);
+    check("ipListChecker", &json!({ "refreshInterval": "10s", "ttl": "5s" }), &["ttl"]);
+    let from_url = problems("ipListChecker", &json!({ "providerUrl": "http://lists" }));
+    assert!(from_url[0].0 == "providerUrl" && from_url[0].1.contains("not served yet"), "{from_url:?}");
+    check("ipListChecker", &json!({ "publisherUrl": "http://lists" }), &["publisherUrl"]);
+}
+
+#[test]
+fn unknown_parameters_are_told_what_there_is() {
+    let found = problems("stdioLogger", &json!({ "logstream": "STDOUT" }));
+    assert_eq!(found, [("logstream".to_owned(), "unknown field; there are logStream".to_owned())]);
+}
+
+#[test]
+fn every_kind_that_is_served_has_an_adapter() {
+    for kind in AspectKind::ALL.into_iter().filter(|kind| kind.phase().is_some()) {
+        assert!(ALL.iter().any(|adapter| adapter.info.kinds.contains(&kind)), "{kind}");
+    }
+}

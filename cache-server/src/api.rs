@@ -1,0 +1,86 @@
+//! api: the gRPC service `istio.mixer.v1.Mixer`.
+//!
+//! Where requests come in: what crosses the wire becomes a bag of attributes here and the verdict becomes a reply.
+//! Everything between is elsewhere. Every request passes one guard: a bounded number is at work at a
+//! time, and one that panics answers INTERNAL and takes nothing else with it.
+
+mod check;
+mod quota;
+mod report;
+mod status;
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use attributes::Dictionary;
+use futures::FutureExt as _;
+use proto::v1::mixer_server::Mixer;
+use proto::v1::{CheckRequest, CheckResponse, ReportRequest, ReportResponse};
+use tokio::sync::Semaphore;
+use tonic::{Request, Response, Status};
+
+use crate::l2::L2;
+use crate::limits;
+use crate::runtime::Runtime;
+use crate::telemetry::{self, Telemetry};
+
+/// The service.
+pub struct MixerService {
+    runtime: Arc<Runtime>,
+    l2: Arc<L2>,
+    dictionary: Arc<Dictionary>,
+    telemetry: Arc<Telemetry>,
+    /// What clients seed their hash tables with. Not what this server's own tables are seeded with.
+    hash_seed: [u8; 16],
+    permits: Semaphore,
+}
+
+impl MixerService {
+    /// The service on top of a runtime and a cache.
+    pub fn new(
+        runtime: Arc<Runtime>,
+        l2: Arc<L2>,
+        dictionary: Arc<Dictionary>,
+        telemetry: Arc<Telemetry>,
+        hash_seed: [u8; 16],
+    ) -> Self {
+        let permits = Semaphore::new(limits::REQUESTS_IN_FLIGHT);
+        Self { runtime, l2, dictionary, telemetry, hash_seed, permits }
+    }
+
+    async fn guarded<T>(
+        &self,
+        method: &str,
+        answer: impl Future<Output = Result<T, Status>>,
+    ) -> Result<Response<T>, Status> {
+        let answered = match self.permits.try_acquire() {
+            Err(_) => Err(Status::unavailable("the server is overloaded, please try again")),
+            Ok(_permit) => AssertUnwindSafe(answer).catch_unwind().await.unwrap_or_else(|panic| {
+                self.telemetry.panics.increment();
+                telemetry::panicked(method, crate::runtime::panic_message(&*panic));
+                Err(Status::internal("the request failed"))
+            }),
+        };
+        match answered {
+            Ok(reply) => Ok(Response::new(reply)),
+            Err(status) => {
+                self.telemetry.refused(method, &status);
+                Err(status)
+            }
+        }
+    }
+}
+
+#[tonic::async_trait]
+impl Mixer for MixerService {
+    async fn check(&self, request: Request<CheckRequest>) -> Result<Response<CheckResponse>, Status> {
+        self.guarded(proto::path::CHECK, self.answer_check(request.into_inner())).await
+    }
+
+    async fn report(&self, request: Request<ReportRequest>) -> Result<Response<ReportResponse>, Status> {
+        self.guarded(proto::path::REPORT, self.answer_report(request.into_inner())).await
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,51 @@
+//! Report: message → bags → whatever the aspects of each want told.
+//!
+//! A message that cannot be read, or an aspect that fails, does not keep the rest from being told. The client hears
+//! of it at the end: `INVALID_ARGUMENT` if it is the client's doing, `INTERNAL` if it is ours.
+
+use attributes::wire::ReportDecoder;
+use proto::v1::{ReportRequest, ReportResponse};
+use tonic::Status;
+
+use super::{MixerService, status};
+use crate::runtime::{Failures, Reporter};
+use crate::{limits, text};
+
+impl MixerService {
+    pub(super) async fn answer_report(&self, request: ReportRequest) -> Result<ReportResponse, Status> {
+        self.telemetry.reports.increment();
+        status::known_words(&self.dictionary, request.global_word_count)?;
+        let active = self.runtime.active().map_err(|error| status::unconfigured(&error))?;
+        let count = request.attributes.len();
+        let decoder =
+            ReportDecoder::new(request, &self.dictionary).map_err(|error| status::invalid_report(&error))?;
+        self.telemetry.report_messages.add(count as f64);
+
+        let mut reporter = Reporter::new(&active, &self.telemetry);
+        let mut undecodable = Failures::default();
+        for (index, bag) in decoder.enumerate() {
+            match bag {
+                Ok(bag) => reporter.add(&bag).await,
+                Err(error) => {
+                    self.telemetry.report_messages_undecodable.increment();
+                    undecodable.add(&format!("message {index}: {error}"));
+                }
+            }
+            if index % limits::REPORT_YIELD == limits::REPORT_YIELD - 1 {
+                tokio::task::yield_now().await;
+            }
+        }
+        let failed = reporter.finish().await;
+        if undecodable.count() > 0 {
+            return Err(Status::invalid_argument(text::message(&format!(
+                "{} of {count} messages cannot be read: {}",
+                undecodable.count(),
+                undecodable.summary()
+            ))));
+        }
+        if failed.count() > 0 {
+            return Err(Status::internal(text::message(&failed.summary())));
+        }
+        Ok(ReportResponse {})
+    }
+}

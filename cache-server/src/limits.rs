@@ -1,0 +1,124 @@
+//! limits: every bound of this crate, in one place.
+
+use std::time::Duration;
+
+// === gRPC ===
+
+/// Bytes of one request message; a larger one is refused before it is decoded.
+pub const MESSAGE_BYTES: usize = 1024 * 1024;
+
+/// Requests at a time on one connection.
+pub const CONNECTION_STREAMS: u32 = 1024;
+
+/// Checks and reports at work at a time over all connections; what comes on top is turned away as overload.
+pub const REQUESTS_IN_FLIGHT: usize = 4096;
+
+/// How often an idle connection is asked for a sign of life, and how long it may take to give one.
+pub const KEEPALIVE: Duration = Duration::from_secs(30);
+
+/// Quotas in one check.
+pub const CHECK_QUOTAS: usize = 64;
+
+/// Bytes of a message for people in a status.
+pub const STATUS_MESSAGE_BYTES: usize = 1024;
+
+/// Bytes of a request's text that a message for people repeats.
+pub const QUOTED_BYTES: usize = 128;
+
+/// Messages of a report that its error tells about one by one.
+pub const REPORT_ERRORS: usize = 8;
+
+/// Messages of a report after which the task lets others have the thread.
+pub const REPORT_YIELD: usize = 64;
+
+/// Instances for one handler after which a report hands over what it has.
+pub const REPORT_INSTANCES: usize = 4096;
+
+/// Bytes of log entries after which a report hands over what it has.
+pub const REPORT_BATCH_BYTES: usize = 4 * 1024 * 1024;
+
+/// Bytes of the attributes that the messages of one report may stand for. Messages share words and build on each
+/// other, so a small report can stand for very much; what would come on top is not told, and the client hears of it.
+pub const REPORT_BYTES: usize = 256 * MESSAGE_BYTES;
+
+// === Verdicts ===
+
+/// How long a verdict holds when nothing that was asked set a bound: no aspect applied, or the list is inline. Until
+/// the proxies hear of a new configuration at once, this is also how long they may act on an old one.
+pub const VERDICT_TTL: Duration = Duration::from_secs(60);
+
+/// How long a quota that is not configured, and so is granted in full, holds.
+pub const UNCONFIGURED_QUOTA_TTL: Duration = Duration::from_secs(10);
+
+// === Adapters ===
+
+/// How long one call of an adapter may take.
+pub const ADAPTER_CALL: Duration = Duration::from_secs(1);
+
+/// Entries of one list.
+pub const LIST_ENTRIES: usize = 1_000_000;
+
+/// Bytes of a list's file.
+pub const LIST_FILE_BYTES: u64 = 64 * 1024 * 1024;
+
+/// How often a list's file is read again, unless its block says otherwise.
+pub const LIST_REFRESH: Duration = Duration::from_secs(10);
+
+/// How long the last good list stands in for a file that cannot be read, unless its block says otherwise.
+pub const LIST_TTL: Duration = Duration::from_secs(300);
+
+/// Log lines that wait for standard output or standard error; a line on top is dropped and counted.
+pub const LOG_QUEUE: usize = 8192;
+
+/// Bytes of those lines.
+pub const LOG_QUEUE_BYTES: usize = 64 * 1024 * 1024;
+
+/// Bytes of what goes into one log line, before it is written as JSON; a larger entry is dropped and counted.
+pub const LOG_ENTRY_BYTES: usize = 1024 * 1024;
+
+/// Series of one metric; a new combination of label values on top is dropped and counted.
+pub const METRIC_SERIES: usize = 10_000;
+
+/// Bytes of one label's value in a metric; the rest is cut off.
+pub const METRIC_LABEL_BYTES: usize = 256;
+
+/// The least time between two log lines that say the same about requests.
+pub const REPEATED_LOG: Duration = Duration::from_secs(1);
+
+// === Configuration ===
+
+/// Files of a configuration tree.
+pub const CONFIG_FILES: usize = 10_000;
+
+/// Bytes of one file.
+pub const CONFIG_FILE_BYTES: u64 = 1024 * 1024;
+
+/// Bytes of all files.
+pub const CONFIG_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Folders below each other.
+pub const CONFIG_DEPTH: usize = 16;
+
+/// Bytes of a dictionary's file.
+pub const DICTIONARY_BYTES: u64 = 16 * 1024 * 1024;
+
+/// How often the tree is looked at for changes.
+pub const CONFIG_POLL: Duration = Duration::from_secs(2);
+
+/// How long a changed tree must lie still before it is loaded, so that it is not read half written.
+pub const CONFIG_SETTLE: Duration = Duration::from_millis(200);
+
+// === End ===
+
+/// How long requests at work may take to end once the server was told to.
+pub const DRAIN: Duration = Duration::from_secs(10);
+
+/// How long handlers may take to write out what they hold.
+pub const FLUSH: Duration = Duration::from_secs(5);
+
+const _: () = assert!(CONFIG_FILE_BYTES <= CONFIG_BYTES);
+const _: () = assert!(QUOTED_BYTES < STATUS_MESSAGE_BYTES);
+const _: () = assert!(REPORT_INSTANCES <= LOG_QUEUE, "one report alone must not overflow the log's queue");
+const _: () = assert!(REPORT_BATCH_BYTES < REPORT_BYTES);
+const _: () = assert!(LOG_ENTRY_BYTES < LOG_QUEUE_BYTES);
+const _: () = assert!(CONFIG_SETTLE.as_millis() < CONFIG_POLL.as_millis());

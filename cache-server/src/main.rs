@@ -1,0 +1,7 @@
+//! The `mixer` binary.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cache_server::cli::main()
+}

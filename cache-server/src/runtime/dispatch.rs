@@ -1,0 +1,199 @@
+//! Check: plan → instances → adapters → verdict.
+//!
+//! Aspects are evaluated in plan order on the request's recorder; then their handlers are asked, all at once, each
+//! under a deadline; then the answers are folded, in plan order again, never in the order in which they came. What
+//! cannot be evaluated or does not answer is a refusal in its place.
+
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use attributes::{Bag, Timestamp};
+use checkcache::{Code, Recorder, Status, Trace, Validity, Verdict};
+use futures::FutureExt as _;
+use futures::future::join_all;
+use policy::{Aspect, AspectParams, Instance, Phase, Plan};
+
+use super::{Active, Slot};
+use crate::adapters::{Answer, HandlerError};
+use crate::telemetry::{self, CallResult, Telemetry};
+use crate::{limits, text};
+
+/// A verdict and how it came about.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decision {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// What was looked at to reach it.
+    pub trace: Trace,
+    /// Whether it is a refusal because something failed.
+    pub is_failure: bool,
+}
+
+/// What stands at one place of the plan.
+enum Step<'s> {
+    /// A handler is to be asked.
+    Ask(&'s Aspect, Instance),
+    /// Nothing can be asked.
+    Fail(&'s str, String),
+}
+
+/// What one place of the plan came to.
+struct Outcome<'s> {
+    location: &'s str,
+    answer: Result<Answer, Status>,
+}
+
+/// Decides about a request under a configuration.
+pub async fn check(active: &Active, bag: &Bag, telemetry: &Telemetry) -> Decision {
+    let (steps, trace) = evaluate(active, bag, telemetry);
+    let outcomes = join_all(steps.into_iter().map(|step| take(active, step, telemetry))).await;
+    let (verdict, is_failure) = fold(outcomes);
+    Decision { verdict, trace, is_failure }
+}
+
+/// The steps of the plan, in its order, selectors that failed at the places of what they guard; and what was looked at.
+fn evaluate<'s>(active: &'s Active, bag: &Bag, telemetry: &Telemetry) -> (Vec<Step<'s>>, Trace) {
+    let mut recorder = Recorder::new(bag);
+    let Plan { aspects, errors } = active.snapshot.resolve(&mut recorder, Phase::Check);
+    let mut errors = errors.into_iter().peekable();
+    let mut steps = Vec::with_capacity(aspects.len());
+    let now = now();
+    for position in 0..=aspects.len() {
+        while let Some(error) = errors.next_if(|error| error.position <= position) {
+            let message = text::chain(&error.error);
+            telemetry.evaluation_error("check", error.location, &message);
+            steps.push(Step::Fail(error.location, format!("cannot evaluate the selector: {message}")));
+        }
+        let Some(aspect) = aspects.get(position) else { break };
+        steps.push(match aspect.evaluate(&mut recorder, now) {
+            Ok(instance) => Step::Ask(aspect, instance),
+            Err(error) => {
+                let message = text::chain(&error);
+                telemetry.evaluation_error("check", &aspect.location, &message);
+                Step::Fail(&aspect.location, message)
+            }
+        });
+    }
+    (steps, recorder.into_trace())
+}
+
+async fn take<'s>(active: &'s Active, step: Step<'s>, telemetry: &Telemetry) -> Outcome<'s> {
+    match step {
+        Step::Fail(location, message) => {
+            let status = Status::new(Code::Internal, text::message(&format!("{location}: {message}")));
+            Outcome { location, answer: Err(status) }
+        }
+        Step::Ask(aspect, instance) => {
+            let answer = match active.handlers.get(aspect.handler) {
+                Some(slot) => ask(slot, aspect, instance, telemetry).await,
+                None => Err(HandlerError::Failed("its adapter block is missing".to_owned())),
+            };
+            let answer = answer.map_err(|error| {
+                let code = match error {
+                    HandlerError::InvalidArgument(_) => Code::InvalidArgument,
+                    HandlerError::Failed(_) | HandlerError::WrongKind(_) => Code::Internal,
+                };
+                Status::new(code, text::message(&format!("{}: {error}", aspect.location)))
+            });
+            Outcome { location: &aspect.location, answer }
+        }
+    }
+}
+
+async fn ask(
+    slot: &Slot,
+    aspect: &Aspect,
+    instance: Instance,
+    telemetry: &Telemetry,
+) -> Result<Answer, HandlerError> {
+    match (instance, &aspect.params) {
+        (Instance::Denial, _) => call(slot, telemetry, slot.handler.deny()).await,
+        (Instance::ListEntry(value), AspectParams::Lists(lists)) => {
+            let membership = call(slot, telemetry, slot.handler.contains(&value)).await?;
+            let status = if membership.found == lists.blacklist {
+                let which = if lists.blacklist { "is blacklisted" } else { "is not whitelisted" };
+                Status::new(Code::PermissionDenied, format!("{} {which}", text::quoted(&value.to_string())))
+            } else {
+                Status::default()
+            };
+            Ok(Answer { status, validity: membership.validity })
+        }
+        (Instance::ListEntry(_) | Instance::Log(_) | Instance::Metrics(_), _) => {
+            Err(HandlerError::Failed(format!("`{}` aspects do not decide", aspect.kind)))
+        }
+    }
+}
+
+/// Calls a handler: under a deadline, and so that its panic is its own.
+pub(super) async fn call<T>(
+    slot: &Slot,
+    telemetry: &Telemetry,
+    future: impl Future<Output = Result<T, HandlerError>>,
+) -> Result<T, HandlerError> {
+    let caught = AssertUnwindSafe(future).catch_unwind();
+    let (result, answer) = match tokio::time::timeout(limits::ADAPTER_CALL, caught).await {
+        Ok(Ok(Ok(answer))) => (CallResult::Ok, Ok(answer)),
+        Ok(Ok(Err(error))) => (CallResult::Error, Err(error)),
+        Ok(Err(panic)) => {
+            telemetry.panics.increment();
+            telemetry::panicked(&slot.config.name, panic_message(&*panic));
+            (CallResult::Panic, Err(HandlerError::Failed("its adapter failed".to_owned())))
+        }
+        Err(_) => {
+            let message = format!("its adapter did not answer within {:?}", limits::ADAPTER_CALL);
+            (CallResult::Timeout, Err(HandlerError::Failed(message)))
+        }
+    };
+    telemetry.adapter_call(&slot.config.name, slot.config.impl_name, result);
+    if let Err(HandlerError::Failed(reason)) = &answer {
+        telemetry.adapter_failed(&slot.config.name, reason);
+    }
+    answer
+}
+
+/// The verdict: the first refusal in plan order, else OK. What stands behind the first refusal has no part in it, so
+/// neither does its validity.
+fn fold(outcomes: Vec<Outcome<'_>>) -> (Verdict, bool) {
+    if outcomes.is_empty() {
+        let validity = Validity::For { ttl: limits::VERDICT_TTL, uses: None };
+        return (Verdict::new(Status::default(), validity), false);
+    }
+    let mut validity = Validity::Revision;
+    for Outcome { location, answer } in outcomes {
+        let (status, is_failure) = match answer {
+            Ok(answer) => {
+                validity = validity.fold(answer.validity);
+                (answer.status, false)
+            }
+            Err(status) => {
+                validity = Validity::Never;
+                (status, true)
+            }
+        };
+        if !status.is_ok() {
+            let verdict = Verdict { refused_by: Some(Arc::from(location)), ..Verdict::new(status, validity) };
+            return (verdict, is_failure);
+        }
+    }
+    (Verdict::new(Status::default(), validity), false)
+}
+
+/// The time of day, for what is told about a request; no verdict depends on it.
+pub(super) fn now() -> Timestamp {
+    let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_unix_nanos(i128::try_from(since_epoch.as_nanos()).unwrap_or(i128::MAX))
+}
+
+/// What a panic said, if it said anything.
+pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> &str {
+    panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("without a message")
+}
+
+#[cfg(test)]
+mod tests;

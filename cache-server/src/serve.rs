@@ -1,0 +1,225 @@
+//! serve: the server as a whole, from its sockets to its end.
+//!
+//! Everything is put together here and nowhere else. Stopping is orderly: health says so first, no new requests come
+//! in, those at work may finish within a bound, and the handlers write out what they hold.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use attributes::Dictionary;
+use proto::v1::mixer_server::MixerServer;
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinHandle;
+use tonic::transport::server::TcpIncoming;
+use tonic_health::ServingStatus;
+use tonic_health::server::HealthReporter;
+
+use crate::admin::{self, Admin};
+use crate::api::MixerService;
+use crate::l2::L2;
+use crate::runtime::{Reloader, Runtime};
+use crate::telemetry::{self, Telemetry};
+use crate::{VERSION, limits};
+
+/// What a server is started with.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The folder of the configuration.
+    pub config: PathBuf,
+    /// Where checks and reports come in; port 0 lets the system choose.
+    pub listen: SocketAddr,
+    /// Where health and metrics are served; port 0 lets the system choose.
+    pub admin: SocketAddr,
+    /// How many verdicts L2 holds; 0 turns it off.
+    pub l2_entries: usize,
+    /// The deployment-wide dictionary.
+    pub dictionary: Dictionary,
+    /// How a request says which subject it is for.
+    pub policy: policy::Options,
+}
+
+/// A server cannot start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The system has no random bytes.
+    #[error("the system gives no random bytes: {0}")]
+    Random(#[from] getrandom::Error),
+    /// The service descriptions that gRPC reflection serves are broken.
+    #[error("gRPC reflection: {0}")]
+    Reflection(#[from] tonic_reflection::server::Error),
+}
+
+/// A server that runs.
+pub struct Server {
+    listen: SocketAddr,
+    admin: SocketAddr,
+    runtime: Arc<Runtime>,
+    reload: Arc<Notify>,
+    health: HealthReporter,
+    is_stopping: Arc<AtomicBool>,
+    stop: watch::Sender<Stage>,
+    grpc: JoinHandle<()>,
+    admin_pages: JoinHandle<()>,
+    background: Vec<JoinHandle<()>>,
+}
+
+/// How far a server is on its way to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Stage {
+    Serving,
+    Draining,
+    Over,
+}
+
+impl Server {
+    /// Binds both addresses, loads the configuration and serves. A configuration that does not do is no obstacle:
+    /// the server waits for one that does.
+    pub async fn start(options: Options) -> Result<Self, StartError> {
+        let Options { config, listen, admin, l2_entries, dictionary, policy } = options;
+        let listener = bind(listen).await?;
+        let admin_listener = bind(admin).await?;
+        let listen = local(&listener, listen)?;
+        let admin = local(&admin_listener, admin)?;
+
+        let telemetry = Arc::new(Telemetry::new());
+        let runtime = Arc::new(Runtime::new(config.clone(), policy, Arc::clone(&telemetry)));
+        let l2 = Arc::new(L2::new(l2_entries, random()?));
+        let mut reloader = Reloader::new(config, Arc::clone(&runtime), Arc::clone(&l2));
+        reloader.load().await;
+
+        let (stop, stage) = watch::channel(Stage::Serving);
+        let is_stopping = Arc::new(AtomicBool::new(false));
+        let (health, health_service) = tonic_health::server::health_reporter();
+        let service = MixerService::new(
+            Arc::clone(&runtime),
+            Arc::clone(&l2),
+            Arc::new(dictionary),
+            Arc::clone(&telemetry),
+            random()?,
+        );
+        let reflection = tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(proto::FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            .build_v1()?;
+        let grpc = tonic::transport::Server::builder()
+            .max_concurrent_streams(limits::CONNECTION_STREAMS)
+            .http2_keepalive_interval(Some(limits::KEEPALIVE))
+            .http2_keepalive_timeout(Some(limits::KEEPALIVE))
+            .add_service(MixerServer::new(service).max_decoding_message_size(limits::MESSAGE_BYTES))
+            .add_service(health_service)
+            .add_service(reflection);
+        let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+        let draining = reached(stage.clone(), Stage::Draining);
+        let grpc = tokio::spawn(async move {
+            if let Err(error) = grpc.serve_with_incoming_shutdown(incoming, draining).await {
+                telemetry::listener_failed("listen", &error.to_string());
+            }
+        });
+        let pages = admin::router(Admin {
+            runtime: Arc::clone(&runtime),
+            l2: Arc::clone(&l2),
+            telemetry,
+            is_stopping: Arc::clone(&is_stopping),
+        });
+        let over = reached(stage, Stage::Over);
+        let admin_pages = tokio::spawn(async move {
+            let served = axum::serve(admin_listener, pages).with_graceful_shutdown(over).await;
+            if let Err(error) = served {
+                telemetry::listener_failed("admin", &error.to_string());
+            }
+        });
+        let reload = Arc::new(Notify::new());
+        let background = vec![
+            tokio::spawn(reloader.run(Arc::clone(&reload))),
+            tokio::spawn(tell_readiness(runtime.readiness(), health.clone())),
+        ];
+        telemetry::serving(listen, admin, VERSION);
+        Ok(Self { listen, admin, runtime, reload, health, is_stopping, stop, grpc, admin_pages, background })
+    }
+
+    /// Where checks and reports come in.
+    pub fn listen(&self) -> SocketAddr {
+        self.listen
+    }
+
+    /// Where health and metrics are served.
+    pub fn admin(&self) -> SocketAddr {
+        self.admin
+    }
+
+    /// Loads the configuration again, without waiting until somebody notices that it changed.
+    pub fn reload(&self) {
+        self.reload.notify_one();
+    }
+
+    /// Ends the server in order.
+    pub async fn stop(mut self) {
+        self.is_stopping.store(true, Ordering::Relaxed);
+        // First, so that nobody says "serving" again.
+        for task in self.background {
+            task.abort();
+        }
+        set_health(&self.health, false).await;
+        self.stop.send_replace(Stage::Draining);
+        if tokio::time::timeout(limits::DRAIN, &mut self.grpc).await.is_err() {
+            telemetry::drain_timed_out();
+            self.grpc.abort();
+        }
+        // What is not written in time is lost; that it may be is in the documentation of the limit.
+        let _ = tokio::time::timeout(limits::FLUSH, self.runtime.flush()).await;
+        self.stop.send_replace(Stage::Over);
+        if tokio::time::timeout(limits::FLUSH, &mut self.admin_pages).await.is_err() {
+            self.admin_pages.abort();
+        }
+        telemetry::stopped();
+    }
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })
+}
+
+fn local(listener: &TcpListener, address: SocketAddr) -> Result<SocketAddr, StartError> {
+    listener.local_addr().map_err(|source| StartError::Listen { address, source })
+}
+
+fn random() -> Result<[u8; 16], getrandom::Error> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes)?;
+    Ok(bytes)
+}
+
+async fn reached(mut stage: watch::Receiver<Stage>, wanted: Stage) {
+    // An error means that the server was dropped, which is an end too.
+    let _ = stage.wait_for(|stage| *stage >= wanted).await;
+}
+
+/// Lets gRPC health follow the runtime.
+async fn tell_readiness(mut is_ready: watch::Receiver<bool>, health: HealthReporter) {
+    loop {
+        let now = *is_ready.borrow_and_update();
+        set_health(&health, now).await;
+        if is_ready.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn set_health(health: &HealthReporter, is_serving: bool) {
+    let status = if is_serving { ServingStatus::Serving } else { ServingStatus::NotServing };
+    for service in ["", proto::path::SERVICE] {
+        health.set_service_status(service, status).await;
+    }
+}

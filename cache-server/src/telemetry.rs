@@ -1,0 +1,421 @@
+//! telemetry: what the server says about itself, in numbers and in log lines.
+//!
+//! Every metric of the server's own and every log line is written here and nowhere else, so that names and wording
+//! have one home. What the `prometheus` adapter measures for the operator is not here but in [`crate::adapters`].
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use checkcache::{Revision, Statistics};
+use tracing_subscriber::EnvFilter;
+
+use crate::exposition::{Definition, Family, Kind, Series};
+use crate::limits;
+
+/// The environment variable with the log filter, such as `info` or `cache_server=debug`.
+pub const LOG_VARIABLE: &str = "MIXER_LOG";
+
+/// How a check ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CheckResult {
+    /// The operation may go ahead.
+    Ok,
+    /// It may not.
+    Denied,
+    /// It may not, because something failed.
+    Error,
+}
+
+/// What L2 did about a check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CacheUse {
+    /// It answered.
+    Hit,
+    /// It had no answer.
+    Miss,
+    /// It is off.
+    Off,
+}
+
+/// How a call of an adapter ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallResult {
+    /// It answered.
+    Ok,
+    /// It answered with an error.
+    Error,
+    /// It took too long.
+    Timeout,
+    /// It panicked.
+    Panic,
+}
+
+/// A counter of a family that is always there.
+#[derive(Debug, Clone)]
+pub struct Counter(Arc<Series>);
+
+/// The server's own metrics. Shared by everything that counts.
+#[derive(Debug)]
+pub struct Telemetry {
+    families: Vec<Arc<Family>>,
+    /// By [`CheckResult`] and [`CacheUse`], looked up once: this is on every request's way.
+    checks_by: [[Counter; 3]; 3],
+    refusals: Arc<Family>,
+    adapter_calls: Arc<Family>,
+    evaluation_errors: Arc<Family>,
+    drops: Arc<Family>,
+    revision: Arc<Family>,
+    check_seconds: Counter,
+    last_adapter_failure: Mutex<Option<Instant>>,
+    /// Report RPCs.
+    pub reports: Counter,
+    /// Messages in them.
+    pub report_messages: Counter,
+    /// Messages that could not be read.
+    pub report_messages_undecodable: Counter,
+    /// Configurations that came into force.
+    pub config_loads: Counter,
+    /// Configurations that were refused.
+    pub config_load_errors: Counter,
+    /// Request tasks that panicked.
+    pub panics: Counter,
+}
+
+// === impl Counter ===
+
+impl Counter {
+    /// Counts one.
+    pub fn increment(&self) {
+        self.add(1.0);
+    }
+
+    /// Counts several.
+    pub fn add(&self, count: f64) {
+        self.0.add(count);
+    }
+}
+
+// === impl Telemetry ===
+
+impl Telemetry {
+    /// All metrics at zero.
+    pub fn new() -> Self {
+        let mut families = Vec::new();
+        let mut family = |name: &str, help: &str, kind: Kind, labels: &[&str]| {
+            let family = Arc::new(define(name, help, kind, labels));
+            families.push(Arc::clone(&family));
+            family
+        };
+        let single = |family: &Arc<Family>| counter(family, &[]);
+        let checks = family(
+            "mixer_checks_total",
+            "Checks answered with a verdict, by its result and by what L2 did.",
+            Kind::Counter,
+            &["result", "cache"],
+        );
+        let checks_by = [CheckResult::Ok, CheckResult::Denied, CheckResult::Error].map(|result| {
+            [CacheUse::Hit, CacheUse::Miss, CacheUse::Off]
+                .map(|cache| counter(&checks, &[result.as_str(), cache.as_str()]))
+        });
+        let check_seconds = single(&family(
+            "mixer_check_duration_seconds",
+            "Time from a decoded check to its answer.",
+            Kind::Histogram(vec![1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 0.01, 0.1, 1.0]),
+            &[],
+        ));
+        let refusals = family(
+            "mixer_requests_refused_total",
+            "Requests answered with a gRPC error instead of a verdict.",
+            Kind::Counter,
+            &["method", "code"],
+        );
+        let reports = single(&family("mixer_reports_total", "Report RPCs.", Kind::Counter, &[]));
+        let report_messages =
+            single(&family("mixer_report_messages_total", "Messages in reports.", Kind::Counter, &[]));
+        let report_messages_undecodable = single(&family(
+            "mixer_report_messages_undecodable_total",
+            "Messages in reports that could not be read.",
+            Kind::Counter,
+            &[],
+        ));
+        let adapter_calls = family(
+            "mixer_adapter_calls_total",
+            "Calls of adapters, by the block that configures them.",
+            Kind::Counter,
+            &["handler", "impl", "result"],
+        );
+        let evaluation_errors = family(
+            "mixer_evaluation_errors_total",
+            "Selectors and parameters that could not be evaluated.",
+            Kind::Counter,
+            &["phase"],
+        );
+        let drops = family(
+            "mixer_adapter_dropped_total",
+            "Log entries and measurements that an adapter had to drop.",
+            Kind::Counter,
+            &["handler", "reason"],
+        );
+        let revision = family(
+            "mixer_config_revision_info",
+            "The configuration in force, as a label.",
+            Kind::Gauge,
+            &["revision"],
+        );
+        let config_loads = single(&family(
+            "mixer_config_loads_total",
+            "Configurations that came into force.",
+            Kind::Counter,
+            &[],
+        ));
+        let config_load_errors = single(&family(
+            "mixer_config_load_errors_total",
+            "Configurations that were refused; the one before stays in force.",
+            Kind::Counter,
+            &[],
+        ));
+        let panics = single(&family(
+            "mixer_panics_total",
+            "Requests and adapter calls that ended in a panic.",
+            Kind::Counter,
+            &[],
+        ));
+        Self {
+            families,
+            checks_by,
+            refusals,
+            adapter_calls,
+            evaluation_errors,
+            drops,
+            revision,
+            check_seconds,
+            last_adapter_failure: Mutex::new(None),
+            reports,
+            report_messages,
+            report_messages_undecodable,
+            config_loads,
+            config_load_errors,
+            panics,
+        }
+    }
+
+    /// Counts a check that got a verdict.
+    pub fn check(&self, result: CheckResult, cache: CacheUse, took: Duration) {
+        self.checks_by[result as usize][cache as usize].increment();
+        self.check_seconds.add(took.as_secs_f64());
+    }
+
+    /// Counts a request that got a gRPC error.
+    pub fn refused(&self, method: &str, status: &tonic::Status) {
+        count(&self.refusals, &[method, &format!("{:?}", status.code())], 1);
+        tracing::debug!(method, code = ?status.code(), reason = status.message(), "request refused");
+    }
+
+    /// Counts a call of an adapter.
+    pub fn adapter_call(&self, handler: &str, adapter: &str, result: CallResult) {
+        count(&self.adapter_calls, &[handler, adapter, result.as_str()], 1);
+    }
+
+    /// Says that an adapter's call failed. What fails for one request fails for many, so only now and then.
+    pub fn adapter_failed(&self, handler: &str, reason: &str) {
+        let now = Instant::now();
+        let mut last = self.last_adapter_failure.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.is_none_or(|last| now.duration_since(last) >= limits::REPEATED_LOG) {
+            *last = Some(now);
+            drop(last);
+            tracing::warn!(handler, reason, "adapter call failed, others may have too: see the metrics");
+        }
+    }
+
+    /// Counts what could not be evaluated and says which.
+    pub fn evaluation_error(&self, phase: &str, location: &str, error: &str) {
+        count(&self.evaluation_errors, &[phase], 1);
+        tracing::debug!(phase, location, error, "cannot evaluate");
+    }
+
+    /// Counts what an adapter had to drop.
+    pub fn dropped(&self, handler: &str, reason: &str, number: u64) {
+        if number > 0 {
+            count(&self.drops, &[handler, reason], number);
+        }
+    }
+
+    /// A configuration came into force.
+    pub fn config_loaded(&self, revision: Revision, files: usize, warnings: usize) {
+        self.config_loads.increment();
+        self.revision.clear();
+        if let Some(series) = self.revision.series(&[revision.to_string()]) {
+            series.set(1.0);
+        }
+        tracing::info!(%revision, files, warnings, "configuration in force");
+    }
+
+    /// A configuration was refused.
+    pub fn config_refused(&self, reason: &str, kept: Option<Revision>) {
+        self.config_load_errors.increment();
+        match kept {
+            Some(revision) => {
+                tracing::error!(reason, %revision, "configuration refused, the one before stays in force");
+            }
+            None => tracing::error!(reason, "configuration refused, there is none in force"),
+        }
+    }
+
+    /// All of the server's own metrics in the text format.
+    pub fn write(&self, l2: Option<Statistics>, out: &mut String) {
+        for family in &self.families {
+            family.write(out);
+        }
+        write_l2(l2.unwrap_or_default(), out);
+    }
+}
+
+impl Default for Telemetry {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn write_l2(l2: Statistics, out: &mut String) {
+    let misses = l2.misses_cold + l2.misses_expired + l2.misses_used_up;
+    let all: [(&str, &str, Kind, u64); 7] = [
+        ("mixer_l2_hits_total", "Lookups in L2 that found a verdict.", Kind::Counter, l2.hits),
+        ("mixer_l2_misses_total", "Lookups in L2 that did not.", Kind::Counter, misses),
+        (
+            "mixer_l2_misses_expired_total",
+            "Those that found an expired one.",
+            Kind::Counter,
+            l2.misses_expired,
+        ),
+        ("mixer_l2_insertions_total", "Verdicts stored in L2.", Kind::Counter, l2.insertions),
+        ("mixer_l2_evictions_total", "Verdicts taken out of L2 to make room.", Kind::Counter, l2.evictions),
+        ("mixer_l2_entries", "Verdicts in L2.", Kind::Gauge, l2.leaves as u64),
+        ("mixer_l2_bytes", "Bytes of memory that L2 takes, estimated.", Kind::Gauge, l2.bytes as u64),
+    ];
+    for (name, help, kind, value) in all {
+        let definition =
+            Definition { name: name.to_owned(), help: help.to_owned(), kind, labels: Vec::new() };
+        let family = Family::new(definition, 1);
+        if let Some(series) = family.series(&[]) {
+            series.set(value as f64);
+        }
+        family.write(out);
+    }
+}
+
+fn define(name: &str, help: &str, kind: Kind, labels: &[&str]) -> Family {
+    let labels = labels.iter().map(|&label| label.to_owned()).collect();
+    let definition = Definition { name: name.to_owned(), help: help.to_owned(), kind, labels };
+    Family::new(definition, limits::METRIC_SERIES)
+}
+
+fn counter(family: &Arc<Family>, values: &[&str]) -> Counter {
+    let values: Vec<String> = values.iter().map(|&value| value.to_owned()).collect();
+    Counter(family.series(&values).expect("a family starts with room for its fixed series"))
+}
+
+fn count(family: &Family, values: &[&str], number: u64) {
+    let values: Vec<String> = values.iter().map(|&value| value.to_owned()).collect();
+    if let Some(series) = family.series(&values) {
+        series.add(number as f64);
+    }
+}
+
+impl CheckResult {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Denied => "denied",
+            Self::Error => "error",
+        }
+    }
+}
+
+impl CacheUse {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Hit => "hit",
+            Self::Miss => "miss",
+            Self::Off => "off",
+        }
+    }
+}
+
+impl CallResult {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Error => "error",
+            Self::Timeout => "timeout",
+            Self::Panic => "panic",
+        }
+    }
+}
+
+// === Log lines that no metric belongs to ===
+
+/// Sends log lines to standard error, one JSON object each, from now on.
+pub fn start_logging() {
+    let filter = EnvFilter::try_from_env(LOG_VARIABLE).unwrap_or_else(|_| EnvFilter::new("info"));
+    let subscriber = tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_current_span(false)
+        .with_span_list(false)
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .finish();
+    // Fails when logging was started before, as by another server in the same process: then it goes on as it is.
+    let _ = tracing::subscriber::set_global_default(subscriber);
+}
+
+/// Both sockets listen.
+pub fn serving(listen: SocketAddr, admin: SocketAddr, version: &str) {
+    tracing::info!(%listen, %admin, version, "serving");
+}
+
+/// The server was told to end.
+pub fn stopping(signal: &str) {
+    tracing::info!(signal, "stopping: no new requests, those at work may finish");
+}
+
+/// Requests did not end in time.
+pub fn drain_timed_out() {
+    tracing::warn!("some requests did not end in time and were cut off");
+}
+
+/// Everything is written out.
+pub fn stopped() {
+    tracing::info!("stopped");
+}
+
+/// A diagnostic of a configuration that did come into force.
+pub fn config_warning(diagnostic: &str) {
+    tracing::warn!(diagnostic, "configuration has a warning");
+}
+
+/// A list's file was read anew.
+pub fn list_loaded(handler: &str, file: &str, entries: usize) {
+    tracing::info!(handler, file, entries, "list loaded");
+}
+
+/// A list's file could not be read.
+pub fn list_failed(handler: &str, file: &str, reason: &str) {
+    tracing::warn!(handler, file, reason, "list cannot be loaded, the one before stays in force for a while");
+}
+
+/// A descriptor cannot be exposed as a metric.
+pub fn metric_refused(descriptor: &str, reason: &str) {
+    tracing::warn!(descriptor, reason, "metric cannot be exposed");
+}
+
+/// A request's task panicked.
+pub fn panicked(what: &str, message: &str) {
+    tracing::error!(what, panic = message, "panic");
+}
+
+/// A connection or a listener failed in a way that the server survives.
+pub fn listener_failed(listener: &str, reason: &str) {
+    tracing::error!(listener, reason, "listener failed");
+}

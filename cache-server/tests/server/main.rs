@@ -1,0 +1,10 @@
+//! The server in one process with its client, and the binary as a process: what comes in over gRPC, what comes out.
+
+mod check;
+mod config;
+mod harness;
+mod hostile;
+mod law;
+mod lists;
+mod process;
+mod report;

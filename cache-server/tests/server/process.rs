@@ -1,0 +1,150 @@
+//! The binary: its command line, its logs, its end.
+
+use std::path::Path;
+use std::process::Stdio;
+
+use attributes::{Bag, Value};
+use proto::v1::ReportRequest;
+use proto::v1::mixer_client::MixerClient;
+use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
+use tokio::process::{Child, ChildStderr, ChildStdout, Command};
+
+use crate::harness::{PATIENCE, bag, compress, dictionary, get, tree};
+
+const ADAPTERS: &str = "
+adapters:
+  - { name: log, kind: access-logs, impl: stdioLogger, params: { logStream: STDOUT } }
+";
+
+const RULES: &str = r"
+rules:
+  - aspects:
+      - kind: access-logs
+        adapter: log
+        params:
+          logName: access_log
+          log:
+            descriptorName: plain
+            templateExpressions: { method: request.method, path: request.path }
+            labels: { path: request.path, code: response.code }
+";
+
+struct Mixer {
+    child: Child,
+    stdout: Lines<BufReader<ChildStdout>>,
+    stderr: Lines<BufReader<ChildStderr>>,
+}
+
+impl Mixer {
+    fn spawn(config: &Path) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_mixer"))
+            .args(["serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--config"])
+            .arg(config)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let stdout = BufReader::new(child.stdout.take().unwrap()).lines();
+        let stderr = BufReader::new(child.stderr.take().unwrap()).lines();
+        Self { child, stdout, stderr }
+    }
+
+    /// The next log line with a message.
+    async fn logged(&mut self, message: &str) -> serde_json::Value {
+        let search = async {
+            loop {
+                let line = self.stderr.next_line().await.unwrap().expect("no more log lines");
+                let line: serde_json::Value = serde_json::from_str(&line).expect(&line);
+                if line["message"] == message {
+                    return line;
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, search).await.unwrap_or_else(|_| panic!("no log line says {message}"))
+    }
+
+    fn signal(&self, name: &str) {
+        let process = self.child.id().unwrap().to_string();
+        assert!(std::process::Command::new("kill").args(["-s", name, &process]).status().unwrap().success());
+    }
+}
+
+fn ended(path: &str) -> Bag {
+    let mut bag = bag([("request.method", "GET"), ("request.path", path)]);
+    bag.insert("response.code", Value::Int64(200));
+    bag
+}
+
+#[tokio::test]
+async fn logs_what_was_reported_and_ends_in_order() {
+    let folder = tree(ADAPTERS, RULES);
+    let mut mixer = Mixer::spawn(folder.path());
+    let serving = mixer.logged("serving").await;
+    let address = |name: &str| -> std::net::SocketAddr { serving[name].as_str().unwrap().parse().unwrap() };
+    assert_eq!(get(address("admin"), "/readyz").await.0, 200);
+
+    let dictionary = dictionary();
+    let mut client = MixerClient::connect(format!("http://{}", address("listen"))).await.unwrap();
+    let report = ReportRequest {
+        attributes: vec![compress(&dictionary, &ended("/<a>"))],
+        global_word_count: u32::try_from(dictionary.len()).unwrap(),
+        ..ReportRequest::default()
+    };
+    client.report(report).await.unwrap();
+    let line = tokio::time::timeout(PATIENCE, mixer.stdout.next_line()).await.unwrap().unwrap().unwrap();
+    assert_eq!(
+        line,
+        r#"{"logName":"access_log","labels":{"code":200,"path":"/\u003ca\u003e"},"textPayload":"GET /\u003ca\u003e"}"#
+    );
+
+    mixer.signal("HUP");
+    mixer.logged("configuration in force").await;
+    mixer.signal("TERM");
+    mixer.logged("stopped").await;
+    let status = tokio::time::timeout(PATIENCE, mixer.child.wait()).await.unwrap().unwrap();
+    assert!(status.success(), "{status}");
+}
+
+async fn run(arguments: &[&str]) -> (Option<i32>, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_mixer")).args(arguments).output().await.unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.code(), String::from_utf8(text).unwrap())
+}
+
+#[tokio::test]
+async fn validate_finds_everything() {
+    let folder = tree(ADAPTERS, RULES);
+    let root = folder.path().to_str().unwrap();
+    let (code, page) = run(&["validate", root]).await;
+    assert_eq!(code, Some(0), "{page}");
+    assert!(page.contains("valid: 3 files"), "{page}");
+
+    let broken =
+        tree("adapters: [{ name: a, kind: denials, impl: denyChecker, params: { eror: {} } }]", "rules: 1");
+    let root = broken.path().to_str().unwrap();
+    let (code, page) = run(&["validate", root]).await;
+    assert_eq!(code, Some(1), "{page}");
+    assert!(page.contains("eror") && page.contains("rules.yml") && page.contains("invalid: "), "{page}");
+    let (code, page) = run(&["validate", "--json", root]).await;
+    assert_eq!(code, Some(1), "{page}");
+    let findings: Vec<serde_json::Value> = serde_json::from_str(&page).unwrap();
+    assert!(findings.iter().all(|finding| finding["severity"] == "error"), "{page}");
+
+    let (code, page) = run(&["validate", "/nowhere"]).await;
+    assert_eq!(code, Some(1), "{page}");
+    assert!(page.contains("/nowhere"), "{page}");
+}
+
+#[tokio::test]
+async fn an_address_in_use_is_a_clear_end() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let folder = tree(ADAPTERS, RULES);
+    let config = folder.path().to_str().unwrap();
+    let (code, page) = run(&["serve", "--config", config, "--listen", &address]).await;
+    assert_eq!(code, Some(1), "{page}");
+    assert!(page.contains(&format!("cannot listen on {address}")), "{page}");
+    assert_eq!(run(&["version"]).await.0, Some(0));
+    assert_eq!(run(&["serve"]).await.0, Some(2));
+}
