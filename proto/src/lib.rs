@@ -29,10 +29,10 @@ mod generated {
 
 pub use generated::google;
 pub use generated::istio;
-/// The messages of `mixer.feed.v1`.
-pub use generated::mixer::feed::v1 as feed;
 /// The messages of `istio.mixer.v1`.
 pub use generated::istio::mixer::v1;
+/// The messages of `mixer.feed.v1`.
+pub use generated::mixer::feed::v1 as feed;
 
 pub use prost_types::{Any, Duration, Timestamp};
 

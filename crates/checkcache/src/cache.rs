@@ -18,7 +18,10 @@ use attributes::AttributeSource;
 
 use self::edges::Edges;
 use self::nodes::{Leaf, Node, NodeId, Nodes};
-use crate::{Observation, Revision, Tick, Trace, Validity, Verdict, limits};
+use crate::generation::Generations;
+use crate::life::Life;
+use crate::walk::{self, Question};
+use crate::{Observation, OutcomeRef, Revision, Tick, Trace, Validity, Verdict, limits};
 
 /// What a walk starts from: no verdict is ever found under another root.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -47,12 +50,16 @@ pub struct Statistics {
     pub hits: u64,
     /// Lookups that found nothing.
     pub misses_cold: u64,
+    /// Lookups that found nothing under their revision, after there were verdicts of another.
+    pub misses_revision: u64,
     /// Lookups that found only a verdict whose time was up.
     pub misses_expired: u64,
     /// Lookups that found only a verdict whose uses were spent.
     pub misses_used_up: u64,
     /// Verdicts stored.
     pub insertions: u64,
+    /// Verdicts not stored, because what they rest on was dropped in the meantime.
+    pub refusals: u64,
     /// Verdicts taken out to make room.
     pub evictions: u64,
     /// Trees thrown away because a trace fitted none of them.
@@ -70,16 +77,21 @@ pub struct Statistics {
 pub enum MissReason {
     /// There is no verdict for such a request.
     Cold,
+    /// There is no verdict under this revision, and there was one under another.
+    Revision,
     /// There is one, and its time is up.
     Expired,
     /// There is one, and its uses are spent.
     UsedUp,
+    /// There is one, and most of its time is up: it was found, and is worth renewing.
+    Ending,
 }
 
 /// The right to store the verdict of a request that was looked up in vain.
 #[derive(Debug)]
 pub struct Vacancy {
     reason: MissReason,
+    generation: u64,
 }
 
 /// What a lookup found.
@@ -107,7 +119,16 @@ pub struct CheckCache {
     roots: Vec<(Root, Vec<NodeId>)>,
     nodes: Nodes,
     edges: Edges,
+    generations: Generations,
+    /// Whether a revision went, since everything went.
+    is_succession: bool,
     statistics: Statistics,
+}
+
+/// The tree as a walk sees it.
+struct Grown<'c> {
+    nodes: &'c Nodes,
+    edges: &'c Edges,
 }
 
 // === impl Limits ===
@@ -133,58 +154,53 @@ impl CheckCache {
             roots: Vec::new(),
             nodes: Nodes::default(),
             edges: Edges::new(seed),
+            generations: Generations::default(),
+            is_succession: false,
             statistics: Statistics::default(),
         }
     }
 
     /// Looks for a verdict that holds for a request at a time. Leaves no trace of its own; a hit spends one use.
     pub fn lookup(&mut self, root: &Root, source: &(impl AttributeSource + ?Sized), now: Tick) -> Lookup<'_> {
-        let mut reason = MissReason::Cold;
-        let mut found = None;
-        for tree in self.trees(root) {
-            match self.walk(*tree, source, now, &mut reason) {
-                None => {}
-                hit => {
-                    found = hit;
-                    break;
-                }
-            }
-        }
+        let (found, reason) = self.find(root, source, now);
+        let generation = self.generations.now();
         let Some(node) = found else {
-            match reason {
-                MissReason::Cold => self.statistics.misses_cold += 1,
-                MissReason::Expired => self.statistics.misses_expired += 1,
-                MissReason::UsedUp => self.statistics.misses_used_up += 1,
-            }
-            return Lookup::Miss(Vacancy { reason });
+            self.statistics.missed(reason);
+            return Lookup::Miss(Vacancy::new(reason, generation));
         };
         self.statistics.hits += 1;
         self.nodes.touch(node);
-        if let Some(uses) = self.nodes.leaf_mut(node).and_then(|leaf| leaf.uses_left.as_mut()) {
-            *uses -= 1;
+        if let Some(leaf) = self.nodes.leaf_mut(node) {
+            leaf.life.spend();
         }
         match self.nodes.leaf(node) {
             Some(leaf) => Lookup::Hit(Hit { cache: self, node, leaf, now }),
-            None => Lookup::Miss(Vacancy { reason }),
+            None => Lookup::Miss(Vacancy::new(reason, generation)),
         }
     }
 
     /// Stores a verdict under its trace, if its validity allows it. Says whether it did.
     ///
-    /// The root is the one that the verdict was reached under, which may be newer than the one that was looked up.
-    pub fn insert(&mut self, _: Vacancy, root: &Root, trace: Trace, verdict: Verdict, now: Tick) -> bool {
-        let storable = verdict.validity.is_cacheable()
-            && self.limits.leaves > 0
-            && trace.observations().len() <= limits::TRACE_OBSERVATIONS;
-        if !storable {
+    /// The root is the one that the verdict was reached under, which may be newer than the one that was looked up. What
+    /// was dropped since the lookup is not stored.
+    pub fn insert(
+        &mut self,
+        vacancy: Vacancy,
+        root: &Root,
+        trace: Trace,
+        verdict: Verdict,
+        now: Tick,
+    ) -> bool {
+        let life = Life::begin(verdict.validity, now);
+        let Some(life) = life.filter(|_| self.limits.leaves > 0 && walk::is_short(&trace)) else {
+            return false;
+        };
+        if !self.generations.admits(vacancy.spend(), root.revision) {
+            self.statistics.refusals += 1;
             return false;
         }
         let node = self.grow(root, trace);
-        let (expires, uses_left) = match verdict.validity {
-            Validity::For { ttl, uses } => (Some(now.after(ttl.min(limits::TTL_MAX))), uses),
-            Validity::Revision | Validity::Never => (None, None),
-        };
-        self.nodes.set_leaf(node, Leaf { verdict, expires, uses_left });
+        self.nodes.set_leaf(node, Leaf::new(verdict, life));
         self.statistics.insertions += 1;
         self.evict();
         true
@@ -192,16 +208,28 @@ impl CheckCache {
 
     /// Takes out everything that belongs to another revision.
     pub fn retain(&mut self, revision: Revision) {
+        self.generations.retain(revision);
         let (keep, drop) =
             std::mem::take(&mut self.roots).into_iter().partition(|(r, _)| r.revision == revision);
         self.roots = keep;
+        self.is_succession |= !drop.is_empty();
         for tree in drop.into_iter().flat_map(|(_, trees): (Root, Vec<NodeId>)| trees) {
             self.fell(tree);
         }
     }
 
+    /// Keys the hash table anew, as soon as there is a seed that nobody knows. What is held stays.
+    pub fn reseed(&mut self, seed: [u8; 16]) {
+        self.edges = Edges::new(seed);
+        for node in self.nodes.ids() {
+            self.edges.add(&self.nodes, node);
+        }
+    }
+
     /// Takes out everything.
     pub fn clear(&mut self) {
+        self.generations.clear();
+        self.is_succession = false;
         self.roots.clear();
         self.nodes = Nodes::default();
         self.edges.clear();
@@ -221,26 +249,23 @@ impl CheckCache {
         self.roots.iter().find(|(r, _)| r == root).map_or(&[], |(_, trees)| trees)
     }
 
-    /// The first node on the request's way through a tree whose verdict can be used.
-    fn walk(
+    fn grown(&self) -> Grown<'_> {
+        Grown { nodes: &self.nodes, edges: &self.edges }
+    }
+
+    /// The node with the verdict for a request, or why there is none.
+    fn find(
         &self,
-        tree: NodeId,
+        root: &Root,
         source: &(impl AttributeSource + ?Sized),
         now: Tick,
-        reason: &mut MissReason,
-    ) -> Option<NodeId> {
-        let mut at = tree;
-        loop {
-            let node = self.nodes.get(at)?;
-            if let Some(leaf) = &node.leaf {
-                match leaf.unusable(now) {
-                    None => return Some(at),
-                    Some(why) => *reason = why,
-                }
-            }
-            let (target, test) = node.question.as_deref()?;
-            at = self.edges.find(&self.nodes, at, test.perform(target, source))?;
-        }
+    ) -> (Option<NodeId>, MissReason) {
+        let is_new = !self.roots.iter().any(|(r, _)| r.revision == root.revision);
+        let is_successor = is_new && (self.is_succession || !self.roots.is_empty());
+        let mut reason = if is_successor { MissReason::Revision } else { MissReason::Cold };
+        let mut trees = self.trees(root).iter();
+        let found = trees.find_map(|tree| walk::walk(&self.grown(), *tree, source, now, &mut reason));
+        (found.map(|(node, _)| node), reason)
     }
 
     /// The node at the end of a trace, made if it is not there.
@@ -252,7 +277,7 @@ impl CheckCache {
                 self.roots.len() - 1
             }
         };
-        let fitting = self.trees(root).iter().copied().find(|tree| self.fits(*tree, &trace));
+        let fitting = self.trees(root).iter().copied().find(|tree| walk::fits(&self.grown(), *tree, &trace));
         let tree = fitting.unwrap_or_else(|| {
             let full = self.roots.get(index).is_some_and(|(_, trees)| trees.len() >= limits::TREES);
             let oldest = self.roots.get_mut(index).filter(|_| full).map(|(_, trees)| trees.remove(0));
@@ -267,23 +292,6 @@ impl CheckCache {
             tree
         });
         trace.into_iter().fold(tree, |at, observation| self.step(at, observation))
-    }
-
-    /// Whether a trace asks nothing else where a tree asks something.
-    fn fits(&self, tree: NodeId, trace: &Trace) -> bool {
-        let mut at = tree;
-        for Observation { target, test, outcome } in trace.observations() {
-            match self.nodes.get(at).and_then(|node| node.question.as_deref()) {
-                None => return true,
-                Some((asked, how)) if asked == target && how == test => {}
-                Some(_) => return false,
-            }
-            match self.edges.find(&self.nodes, at, outcome.as_ref()) {
-                None => return true,
-                Some(next) => at = next,
-            }
-        }
-        true
     }
 
     fn step(&mut self, at: NodeId, Observation { target, test, outcome }: Observation) -> NodeId {
@@ -347,9 +355,65 @@ impl CheckCache {
     }
 }
 
+// === impl Statistics ===
+
+impl Statistics {
+    fn missed(&mut self, reason: MissReason) {
+        match reason {
+            MissReason::Cold => self.misses_cold += 1,
+            MissReason::Revision => self.misses_revision += 1,
+            MissReason::Expired => self.misses_expired += 1,
+            MissReason::UsedUp => self.misses_used_up += 1,
+            MissReason::Ending => {}
+        }
+    }
+
+    /// Lookups that found nothing that could be used, for whatever reason.
+    pub fn misses(&self) -> u64 {
+        self.misses_cold + self.misses_revision + self.misses_expired + self.misses_used_up
+    }
+}
+
+// === impl Grown ===
+
+impl<'c> walk::Tree for Grown<'c> {
+    type At = NodeId;
+    type Leaf = &'c Leaf;
+
+    fn question<'a>(&'a self, at: &'a NodeId) -> Option<&'a Question> {
+        self.nodes.get(*at)?.question.as_deref()
+    }
+
+    fn child(&self, at: &NodeId, outcome: OutcomeRef<'_>) -> Option<NodeId> {
+        self.edges.find(self.nodes, *at, outcome)
+    }
+
+    fn leaf(&self, at: &NodeId) -> Option<&'c Leaf> {
+        self.nodes.leaf(*at)
+    }
+
+    fn life<'a>(leaf: &'a &'c Leaf) -> &'a Life {
+        &leaf.life
+    }
+}
+
 // === impl Vacancy ===
 
 impl Vacancy {
+    pub(crate) fn new(reason: MissReason, generation: u64) -> Self {
+        Self { reason, generation }
+    }
+
+    /// What tells a lookup from one before everything, or much, was dropped.
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// Gives the right up for the generation that it is from.
+    pub(crate) fn spend(self) -> u64 {
+        self.generation
+    }
+
     /// Why the lookup found nothing.
     pub fn reason(&self) -> MissReason {
         self.reason
@@ -366,24 +430,23 @@ impl Hit<'_> {
 
     /// How long the verdict may be used from now on.
     pub fn validity(&self) -> Validity {
-        match self.leaf.expires {
-            None => self.leaf.verdict.validity,
-            Some(expires) => Validity::For { ttl: expires.since(self.now), uses: self.leaf.uses_left },
-        }
+        self.leaf.life.left(self.now)
+    }
+
+    /// Whether the verdict is in the last tenth of its life, so that it is worth renewing.
+    pub fn is_ending(&self) -> bool {
+        self.leaf.life.is_ending(self.now)
+    }
+
+    /// The right to renew a verdict that is in the last tenth of its life. One caller gets it, once for each life.
+    pub fn renew(&self) -> Option<Vacancy> {
+        let is_first = self.is_ending() && !self.leaf.is_renewing.replace(true);
+        is_first.then(|| Vacancy::new(MissReason::Ending, self.cache.generations.now()))
     }
 
     /// The trace that the verdict was stored under.
     pub fn trace(&self) -> Trace {
         self.cache.nodes.trace(self.node)
-    }
-}
-
-impl Leaf {
-    fn unusable(&self, now: Tick) -> Option<MissReason> {
-        if self.expires.is_some_and(|expires| now >= expires) {
-            return Some(MissReason::Expired);
-        }
-        (self.uses_left == Some(0)).then_some(MissReason::UsedUp)
     }
 }
 

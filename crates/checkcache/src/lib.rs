@@ -12,14 +12,24 @@
 //! every observation comes out the same leads it along the same way.
 
 mod cache;
+mod generation;
+mod implication;
+#[cfg(test)]
+mod law;
+mod life;
 pub mod limits;
+mod matcher;
 mod observation;
 mod recorder;
+#[cfg(any(test, feature = "shared"))]
+pub mod shared;
 mod validity;
 mod verdict;
+mod walk;
 pub mod wire;
 
 pub use cache::{CheckCache, Hit, Limits, Lookup, MissReason, Root, Statistics, Vacancy};
+pub use matcher::{InvalidMatcher, Matcher};
 pub use observation::{Observation, Outcome, OutcomeRef, Target, Test, Trace};
 pub use recorder::Recorder;
 pub use validity::{Revision, Tick, Validity};

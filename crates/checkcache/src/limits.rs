@@ -9,3 +9,17 @@ pub const TREES: usize = 8;
 
 /// The longest time for which a verdict with a time limit is stored.
 pub const TTL_MAX: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
+
+/// In the last of so many parts of its life a verdict is worth renewing.
+pub const LAST_PART: u32 = 10;
+
+/// Verdicts that were used lately which one eviction passes over; the next goes even so.
+pub const SECOND_CHANCES: usize = 64;
+
+/// Bytes of the table of a regular expression. Usual patterns take one to three thousand.
+pub const MATCHER_BYTES: usize = 16 * 1024;
+
+/// Bytes of the tables of one trace that comes over the wire.
+pub const TRACE_MATCHER_BYTES: usize = 64 * 1024;
+
+const _: () = assert!(MATCHER_BYTES <= TRACE_MATCHER_BYTES);

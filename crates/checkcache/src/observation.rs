@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use attributes::{AttributeSource, MapEntry, Name, Value, ValueRef};
 
+use crate::Matcher;
+
 /// What is looked at.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Target {
@@ -27,6 +29,8 @@ pub enum Test {
     Prefix(Arc<str>),
     /// Whether the text ends with a constant.
     Suffix(Arc<str>),
+    /// Whether a regular expression is found in the text.
+    Matches(Matcher),
     /// Whether the value comes before a constant.
     Less(Value),
     /// Whether the value comes before a constant or is equal to it.
@@ -150,6 +154,7 @@ impl Test {
             | Self::Equals(_)
             | Self::Prefix(_)
             | Self::Suffix(_)
+            | Self::Matches(_)
             | Self::Less(_)
             | Self::LessOrEqual(_)
             | Self::Greater(_)
@@ -163,8 +168,9 @@ impl Test {
             Self::Present => OutcomeRef::Yes,
             Self::Equals(constant) if constant.kind() == value.kind() => (constant.as_ref() == value).into(),
             Self::Equals(_) => OutcomeRef::WrongKind,
-            Self::Prefix(constant) => text(value, |text| text.starts_with(&**constant)),
-            Self::Suffix(constant) => text(value, |text| text.ends_with(&**constant)),
+            Self::Prefix(constant) => text(value, |text| Some(text.starts_with(&**constant))),
+            Self::Suffix(constant) => text(value, |text| Some(text.ends_with(&**constant))),
+            Self::Matches(matcher) => text(value, |text| matcher.is_match(text)),
             Self::Less(constant) => order(value, constant, std::cmp::Ordering::is_lt),
             Self::LessOrEqual(constant) => order(value, constant, std::cmp::Ordering::is_le),
             Self::Greater(constant) => order(value, constant, std::cmp::Ordering::is_gt),
@@ -172,11 +178,12 @@ impl Test {
         }
     }
 
-    /// The constant that the test compares with.
+    /// The constant that the test compares with, of a regular expression its pattern.
     pub fn constant(&self) -> Option<Value> {
         match self {
             Self::Value | Self::Present => None,
             Self::Prefix(text) | Self::Suffix(text) => Some(Value::String(Arc::clone(text))),
+            Self::Matches(matcher) => Some(matcher.pattern().into()),
             Self::Equals(constant)
             | Self::Less(constant)
             | Self::LessOrEqual(constant)
@@ -186,7 +193,16 @@ impl Test {
     }
 
     pub(crate) fn weight(&self) -> usize {
-        self.constant().map_or(0, |constant| constant.weight())
+        match self {
+            Self::Value | Self::Present => 0,
+            Self::Prefix(text) | Self::Suffix(text) => text.len(),
+            Self::Matches(matcher) => matcher.weight(),
+            Self::Equals(constant)
+            | Self::Less(constant)
+            | Self::LessOrEqual(constant)
+            | Self::Greater(constant)
+            | Self::GreaterOrEqual(constant) => constant.weight(),
+        }
     }
 }
 
@@ -196,9 +212,10 @@ impl From<bool> for OutcomeRef<'_> {
     }
 }
 
-fn text<'a>(value: ValueRef<'_>, test: impl Fn(&str) -> bool) -> OutcomeRef<'a> {
+/// A text for which a test has no answer is, to that test, of the wrong kind.
+fn text<'a>(value: ValueRef<'_>, test: impl Fn(&str) -> Option<bool>) -> OutcomeRef<'a> {
     match value {
-        ValueRef::String(text) => test(text).into(),
+        ValueRef::String(text) => test(text).map_or(OutcomeRef::WrongKind, OutcomeRef::from),
         _ => OutcomeRef::WrongKind,
     }
 }
@@ -309,6 +326,7 @@ impl fmt::Display for Observation {
             Test::Equals(_) => "==",
             Test::Prefix(_) => "starts with",
             Test::Suffix(_) => "ends with",
+            Test::Matches(_) => "matches",
             Test::Less(_) => "<",
             Test::LessOrEqual(_) => "<=",
             Test::Greater(_) => ">",

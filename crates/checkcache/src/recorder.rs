@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use attributes::{AttributeSource, Bag, MapEntry, Name, ValueRef};
 
+use crate::implication::implies;
 use crate::{Observation, OutcomeRef, Target, Test, Trace};
 
 /// Looks at a request, and writes down each look.
 ///
 /// Whoever evaluates gets a recorder and not the request, so nothing can decide a verdict without being in its trace.
-/// What an earlier observation implies is not written down again.
+/// What an earlier observation implies is not written down: after the value of an attribute nothing else about it is,
+/// nor after `equals` held; after `prefix "ab"` held, `prefix "a"` goes without saying.
 pub struct Recorder<'a> {
     source: &'a dyn AttributeSource,
     /// Attributes that adapters derived. Never named in a trace: what they were made from is there already.
@@ -93,15 +95,5 @@ impl<'a> Recorder<'a> {
             });
         }
         outcome
-    }
-}
-
-/// Whether an earlier observation leaves only one outcome to a test.
-fn implies(seen: &Observation, target: &Target, test: &Test) -> bool {
-    let whole = matches!(&seen.target, Target::Attribute(name) if name == target.attribute());
-    match seen.test {
-        // A value answers every question about it, a map's value those about its keys.
-        Test::Value if whole || seen.target == *target => true,
-        _ => seen.target == *target && seen.test == *test,
     }
 }

@@ -303,6 +303,10 @@ pub mod trace {
         /// With the outcome IS: the value.
         #[prost(message, optional, tag = "6")]
         pub value: ::core::option::Option<Operand>,
+        /// With the test MATCHES: `constant`, the pattern, as a table that a client can walk without knowing how to compile
+        /// a pattern. The format is the sender's; a client that cannot read it must not store the verdict.
+        #[prost(bytes = "vec", tag = "7")]
+        pub automaton: ::prost::alloc::vec::Vec<u8>,
     }
     #[derive(Clone, PartialEq, ::prost::Message)]
     pub struct Operand {

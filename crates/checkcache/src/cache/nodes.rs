@@ -1,6 +1,10 @@
 //! The nodes, in one table with a list of free places, and the order in which their verdicts were used.
 
-use crate::{Observation, Outcome, Target, Test, Tick, Trace, Verdict};
+use std::cell::Cell;
+
+use crate::life::Life;
+use crate::walk::{self, Question};
+use crate::{Observation, Outcome, Target, Test, Trace, Verdict};
 
 /// A place in the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -10,8 +14,8 @@ pub(super) struct NodeId(u32);
 #[derive(Debug)]
 pub(super) struct Leaf {
     pub(super) verdict: Verdict,
-    pub(super) expires: Option<Tick>,
-    pub(super) uses_left: Option<u32>,
+    pub(super) life: Life,
+    pub(super) is_renewing: Cell<bool>,
 }
 
 #[derive(Debug)]
@@ -20,7 +24,7 @@ pub(super) struct Node {
     /// How the parent's test came out for requests that get here.
     pub(super) outcome: Outcome,
     /// What is asked next. Stays as long as there are children, since they answer it.
-    pub(super) question: Option<Box<(Target, Test)>>,
+    pub(super) question: Option<Box<Question>>,
     pub(super) children: u32,
     pub(super) leaf: Option<Box<Leaf>>,
     newer: Option<NodeId>,
@@ -57,6 +61,10 @@ impl Node {
 }
 
 impl Leaf {
+    pub(super) fn new(verdict: Verdict, life: Life) -> Self {
+        Self { verdict, life, is_renewing: Cell::new(false) }
+    }
+
     fn weight(&self) -> usize {
         size_of::<Self>() + self.verdict.weight()
     }
@@ -73,6 +81,11 @@ impl Nodes {
 
     pub(super) fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    pub(super) fn ids(&self) -> impl Iterator<Item = NodeId> {
+        let places = self.places.iter().enumerate();
+        places.filter(|(_, place)| place.is_some()).map(|(index, _)| NodeId(index as u32))
     }
 
     pub(super) fn get(&self, id: NodeId) -> Option<&Node> {
@@ -102,13 +115,13 @@ impl Nodes {
     pub(super) fn remove(&mut self, id: NodeId) {
         let Some(node) = self.places.get_mut(id.0 as usize).and_then(Option::take) else { return };
         debug_assert!(node.leaf.is_none(), "a leaf is taken off before its node");
-        self.bytes -= node.weight() + node.question.as_deref().map_or(0, question_weight);
+        self.bytes -= node.weight() + node.question.as_deref().map_or(0, walk::weight);
         self.free.push(id.0);
         let Some(parent) = node.parent.and_then(|parent| self.get_mut(parent)) else { return };
         parent.children -= 1;
         if parent.children == 0 {
             let question = parent.question.take();
-            self.bytes -= question.as_deref().map_or(0, question_weight);
+            self.bytes -= question.as_deref().map_or(0, walk::weight);
         }
     }
 
@@ -117,7 +130,7 @@ impl Nodes {
         let Some(node) = self.get_mut(id) else { return };
         if node.question.is_none() {
             let question = Box::new((target, test));
-            let weight = question_weight(&question);
+            let weight = walk::weight(&question);
             node.question = Some(question);
             self.bytes += weight;
         }
@@ -223,8 +236,4 @@ impl Nodes {
         }
         found
     }
-}
-
-fn question_weight((target, test): &(Target, Test)) -> usize {
-    size_of::<(Target, Test)>() + target.weight() + test.weight()
 }

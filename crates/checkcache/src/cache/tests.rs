@@ -1,12 +1,11 @@
-//! Tests of the cache: the law, exhaustively over a small world, and the rules of validity and eviction.
+//! Tests of the cache: the rules of lookups, validity and eviction. The law is tested for both caches together.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use attributes::{AttributeSource, Bag, MapEntry, Name, StringMap, Value, ValueRef};
+use attributes::{AttributeSource, Bag, Value, ValueRef};
 
 use super::*;
-use crate::{Code, Outcome, OutcomeRef, Recorder, Status, Target, Test};
+use crate::{Code, Outcome, Recorder, Status, Target, Test};
 
 const SEED: [u8; 16] = [7; 16];
 
@@ -44,209 +43,7 @@ fn ask(
     (verdict, false)
 }
 
-// === the law ===
-
-/// What a rule looks at.
-#[derive(Clone, Copy, Debug)]
-enum Condition {
-    Present,
-    IsX,
-    EqualsX,
-    StartsWithX,
-    AfterX,
-    KeyIsX,
-    KeyIsEmpty,
-    KeyPresent,
-    WholeMapEmpty,
-    NumberIsOne,
-}
-
-const CONDITIONS: [Condition; 10] = [
-    Condition::Present,
-    Condition::IsX,
-    Condition::EqualsX,
-    Condition::StartsWithX,
-    Condition::AfterX,
-    Condition::KeyIsX,
-    Condition::KeyIsEmpty,
-    Condition::KeyPresent,
-    Condition::WholeMapEmpty,
-    Condition::NumberIsOne,
-];
-
-impl Condition {
-    fn holds(self, r: &mut Recorder<'_>) -> bool {
-        let a = Name::from("a");
-        let map = Name::from("m");
-        let (k, x): (Arc<str>, Arc<str>) = ("k".into(), "x".into());
-        let key = Target::Key(map.clone(), Arc::clone(&k));
-        match self {
-            Self::Present => r.present(&a),
-            Self::IsX => r.value(&a) == Some(ValueRef::String("x")),
-            Self::EqualsX => {
-                r.perform(&Target::Attribute(a), &Test::Equals(Value::String(x))) == OutcomeRef::Yes
-            }
-            Self::StartsWithX => r.perform(&Target::Attribute(a), &Test::Prefix(x)) == OutcomeRef::Yes,
-            Self::AfterX => {
-                r.perform(&Target::Attribute(a), &Test::Greater(Value::String(x))) == OutcomeRef::Yes
-            }
-            Self::KeyIsX => r.entry(&map, &k) == MapEntry::Found("x"),
-            Self::KeyIsEmpty => r.entry(&map, &k) == MapEntry::Found(""),
-            Self::KeyPresent => r.perform(&key, &Test::Present) == OutcomeRef::Yes,
-            Self::WholeMapEmpty => matches!(r.value(&map), Some(ValueRef::StringMap(m)) if m.is_empty()),
-            Self::NumberIsOne => r.value(&a) == Some(ValueRef::Int64(1)),
-        }
-    }
-}
-
-/// A rule refuses with its own message if both conditions hold; the second is looked at only if the first does.
-type Rule = (Condition, Condition);
-
-fn evaluate(rules: &[Rule], r: &mut Recorder<'_>) -> Verdict {
-    for (number, (first, second)) in rules.iter().enumerate() {
-        if first.holds(r) && second.holds(r) {
-            return Verdict::new(Status::new(Code::PermissionDenied, number.to_string()), Validity::Revision);
-        }
-    }
-    verdict(Code::Ok, Validity::Revision)
-}
-
-/// Every bag of the small world: the attribute absent, text, or a number; the map absent, or with none, an empty or
-/// a full entry, or no map at all.
-fn bags() -> Vec<Bag> {
-    let a =
-        [None, Some("".into()), Some("x".into()), Some("xy".into()), Some("w".into()), Some(Value::Int64(1))];
-    let map = |entries: &[(&str, &str)]| Value::from(entries.iter().copied().collect::<StringMap>());
-    let m = [
-        None,
-        Some(map(&[])),
-        Some(map(&[("k", "")])),
-        Some(map(&[("k", "x")])),
-        Some(map(&[("j", "x")])),
-        Some("x".into()),
-    ];
-    let mut bags = Vec::new();
-    for a in &a {
-        for m in &m {
-            let attributes = [("a", a), ("m", m)];
-            bags.push(attributes.iter().filter_map(|(n, v)| Some((*n, (*v).clone()?))).collect());
-        }
-    }
-    bags
-}
-
-#[test]
-fn a_cached_answer_is_the_fresh_one_for_all_small_rule_sets_and_all_bags() {
-    let bags = bags();
-    let rules: Vec<Rule> =
-        CONDITIONS.iter().flat_map(|first| CONDITIONS.iter().map(move |second| (*first, *second))).collect();
-    let (mut answers, mut hits) = (0u64, 0u64);
-    for (index, first) in rules.iter().enumerate() {
-        for second in &rules {
-            let program = [*first, *second];
-            // Room for all, then for so few that eviction goes on all the time.
-            for leaves in [1000, 3] {
-                let mut cache = cache(leaves);
-                // Two rounds, in an order that differs from program to program, so that each bag meets the
-                // traces of others and then its own.
-                for step in 0..2 * bags.len() {
-                    let bag = &bags[(step * 7 + index) % bags.len()];
-                    let at = root(0);
-                    let (answer, hit) =
-                        ask(&mut cache, &at, bag, Tick(step as u64), |r| evaluate(&program, r));
-                    let fresh = evaluate(&program, &mut Recorder::untraced(bag));
-                    assert_eq!(answer, fresh, "rules {program:?}, bag {bag:?}");
-                    answers += 1;
-                    hits += u64::from(hit);
-                }
-                assert!(cache.statistics().leaves <= leaves);
-                assert_eq!(cache.statistics().replaced_trees, 0, "traces of one snapshot fit one tree");
-            }
-        }
-    }
-    println!("{} programs, {} bags, {answers} answers, {hits} of them from the cache", 10_000, bags.len());
-    assert!(hits > answers / 4, "a cache that never hits proves nothing");
-}
-
-#[test]
-fn the_law_holds_while_snapshots_change_and_time_passes() {
-    let bags = bags();
-    let programs = [
-        [(Condition::KeyIsX, Condition::StartsWithX), (Condition::Present, Condition::WholeMapEmpty)],
-        [(Condition::StartsWithX, Condition::KeyIsX), (Condition::NumberIsOne, Condition::KeyPresent)],
-        [(Condition::EqualsX, Condition::EqualsX), (Condition::AfterX, Condition::KeyIsEmpty)],
-    ];
-    let mut cache = cache(20);
-    let mut state = 1u64;
-    for step in 0..20_000u64 {
-        // A small generator of our own is enough to mix; the numbers are the same in each run.
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let revision = (step / 500 % 3) as usize;
-        let bag = &bags[(state >> 33) as usize % bags.len()];
-        let program = programs[revision];
-        let short =
-            Validity::For { ttl: Duration::from_nanos(state >> 60), uses: Some((state >> 40) as u32 % 4) };
-        let (answer, _) = ask(&mut cache, &root(revision as u64), bag, Tick(step), |r| {
-            let Verdict { status, .. } = evaluate(&program, r);
-            Verdict::new(status, short)
-        });
-        let fresh = evaluate(&program, &mut Recorder::untraced(bag));
-        assert_eq!(answer.status, fresh.status);
-        if state.is_multiple_of(97) {
-            cache.retain(Revision(revision as u64));
-        }
-        assert!(cache.statistics().leaves <= 20);
-    }
-    cache.clear();
-    assert_eq!((cache.statistics().leaves, cache.statistics().nodes, cache.statistics().bytes), (0, 0, 0));
-}
-
-// === what others got wrong ===
-
-#[test]
-fn a_verdict_without_a_header_is_not_found_for_a_request_with_it() {
-    // One rule looks at the namespace and then at a header; another path looked at the namespace only.
-    let rule = |r: &mut Recorder<'_>| {
-        let same = r.value(&"ns".into()) == Some(ValueRef::String("a"));
-        let header = same && r.entry(&"request.headers".into(), &"x".into()) != MapEntry::NoKey;
-        verdict(if header { Code::PermissionDenied } else { Code::Ok }, minute())
-    };
-    let bag = |ns: &str, headers: &[(&str, &str)]| -> Bag {
-        let headers: StringMap = headers.iter().copied().collect();
-        [("ns", Value::from(ns)), ("request.headers", headers.into())].into_iter().collect()
-    };
-    let mut cache = cache(10);
-    assert_eq!(ask(&mut cache, &root(1), &bag("a", &[]), Tick(0), rule).0.status.code, Code::Ok);
-    assert_eq!(ask(&mut cache, &root(1), &bag("b", &[]), Tick(0), rule).0.status.code, Code::Ok);
-    let with = ask(&mut cache, &root(1), &bag("a", &[("x", "1")]), Tick(0), rule);
-    assert_eq!((with.0.status.code, with.1), (Code::PermissionDenied, false));
-}
-
-#[test]
-fn an_absent_map_is_not_a_map_without_the_key() {
-    let rule = |r: &mut Recorder<'_>| match r.entry(&"m".into(), &"k".into()) {
-        MapEntry::NoMap => verdict(Code::PermissionDenied, minute()),
-        _ => verdict(Code::Ok, minute()),
-    };
-    let mut cache = cache(10);
-    assert!(!ask(&mut cache, &root(1), &Bag::new(), Tick(0), rule).0.status.is_ok());
-    let empty: Bag = [("m", StringMap::default())].into_iter().collect();
-    let (answer, hit) = ask(&mut cache, &root(1), &empty, Tick(0), rule);
-    assert!(answer.status.is_ok() && !hit);
-}
-
-#[test]
-fn values_of_unlike_kinds_are_different() {
-    let rule = |r: &mut Recorder<'_>| {
-        let text = matches!(r.value(&"a".into()), Some(ValueRef::String(_)));
-        verdict(if text { Code::Ok } else { Code::InvalidArgument }, minute())
-    };
-    let mut cache = cache(10);
-    for (value, code) in [(Value::from("1"), Code::Ok), (1.into(), Code::InvalidArgument)] {
-        let bag: Bag = [("a", value)].into_iter().collect();
-        assert_eq!(ask(&mut cache, &root(1), &bag, Tick(0), rule).0.status.code, code);
-    }
-}
+// === lookups ===
 
 #[test]
 fn an_expired_leaf_hides_no_other() {
@@ -263,6 +60,50 @@ fn an_expired_leaf_hides_no_other() {
     let Lookup::Miss(vacancy) = cache.lookup(&root(1), &bag("short"), Tick(10)) else { panic!("expired") };
     assert_eq!(vacancy.reason(), MissReason::Expired);
     assert!(matches!(cache.lookup(&root(1), &bag("long"), Tick(10)), Lookup::Hit(_)));
+}
+
+#[test]
+fn an_answer_from_before_a_drop_is_not_stored() {
+    let mut cache = cache(10);
+    let vacancy = |cache: &mut CheckCache| match cache.lookup(&root(1), &Bag::new(), Tick(0)) {
+        Lookup::Miss(vacancy) => vacancy,
+        Lookup::Hit(_) => panic!("nothing was stored"),
+    };
+    let store = |cache: &mut CheckCache, vacancy, revision| {
+        let answer = verdict(Code::Ok, minute());
+        cache.insert(vacancy, &root(revision), Trace::default(), answer, Tick(0))
+    };
+    let before = vacancy(&mut cache);
+    cache.clear();
+    assert!(!store(&mut cache, before, 1));
+    let (before, same) = (vacancy(&mut cache), vacancy(&mut cache));
+    cache.retain(Revision(2));
+    assert!(!store(&mut cache, before, 1));
+    // The answer says that it is of the new revision already.
+    assert!(store(&mut cache, same, 2));
+    assert_eq!((cache.statistics().refusals, cache.statistics().leaves), (2, 1));
+    assert_eq!(vacancy(&mut cache).reason(), MissReason::Revision);
+}
+
+#[test]
+fn one_caller_gets_to_renew() {
+    let mut cache = cache(10);
+    let of_hundred = |_: &mut Recorder<'_>| {
+        verdict(Code::Ok, Validity::For { ttl: Duration::from_nanos(100), uses: None })
+    };
+    let renew = |cache: &mut CheckCache, now| match cache.lookup(&root(1), &Bag::new(), Tick(now)) {
+        Lookup::Hit(hit) => hit.renew(),
+        Lookup::Miss(_) => panic!("it is stored"),
+    };
+    ask(&mut cache, &root(1), &Bag::new(), Tick(0), of_hundred);
+    assert!(renew(&mut cache, 89).is_none());
+    let vacancy = renew(&mut cache, 90).unwrap();
+    assert_eq!(vacancy.reason(), MissReason::Ending);
+    assert!(renew(&mut cache, 90).is_none());
+    let again = of_hundred(&mut Recorder::new(&Bag::new()));
+    assert!(cache.insert(vacancy, &root(1), Trace::default(), again, Tick(95)));
+    assert!(renew(&mut cache, 184).is_none());
+    assert!(renew(&mut cache, 185).is_some());
 }
 
 #[test]
@@ -318,20 +159,6 @@ fn uses_are_spent() {
     for expected in hits {
         assert_eq!(ask(&mut cache, &root(1), &Bag::new(), Tick(0), rule).1, expected);
     }
-}
-
-#[test]
-fn what_must_not_be_cached_is_not() {
-    let mut cache = cache(10);
-    let none = Validity::For { ttl: Duration::ZERO, uses: None };
-    let unused = Validity::For { ttl: Duration::from_secs(1), uses: Some(0) };
-    for validity in [Validity::Never, none, unused] {
-        ask(&mut cache, &root(1), &Bag::new(), Tick(0), |_| verdict(Code::Ok, validity));
-        assert_eq!(cache.statistics().leaves, 0);
-    }
-    let mut off = self::cache(0);
-    ask(&mut off, &root(1), &Bag::new(), Tick(0), |_| verdict(Code::Ok, Validity::Revision));
-    assert_eq!(off.statistics().leaves, 0);
 }
 
 #[test]

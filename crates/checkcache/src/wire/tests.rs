@@ -9,12 +9,17 @@ use proto::v1::{ReferencedAttributes, trace};
 
 use super::*;
 use crate::{
-    Code, HeaderOperation, Observation, Operation, Outcome, Recorder, RouteDirective, Status, Target, Test,
-    Trace, Validity, Verdict,
+    Code, HeaderOperation, Matcher, Observation, Operation, Outcome, Recorder, RouteDirective, Status,
+    Target, Test, Trace, Validity, Verdict, limits,
 };
 
 fn dictionary() -> Dictionary {
     Dictionary::new(["source.ip", "target.service", "request.headers", "x"]).expect("valid")
+}
+
+fn matcher(pattern: &str) -> Matcher {
+    let automaton = regex_automata::dfa::sparse::DFA::new(pattern).expect("a pattern");
+    Matcher::new(pattern, &automaton.to_bytes_little_endian()).expect("a table")
 }
 
 fn headers(entries: &[(&str, &str)]) -> Value {
@@ -46,13 +51,15 @@ fn every_kind_of_look(bag: &Bag) -> Trace {
     r.entry(&"nomap".into(), &"z".into());
     r.entry(&"n2".into(), &"z".into());
     for test in [
-        Test::Equals("1".into()),
-        Test::Prefix("1".into()),
+        Test::Matches(matcher("[0-9]")),
+        Test::Prefix("2".into()),
         Test::Suffix("2".into()),
-        Test::Less("x".into()),
-        Test::LessOrEqual("x".into()),
-        Test::Greater("x".into()),
         Test::GreaterOrEqual(Value::Int64(1)),
+        Test::Less("x".into()),
+        Test::LessOrEqual("a".into()),
+        Test::Greater("3".into()),
+        Test::GreaterOrEqual("2".into()),
+        Test::Equals("1".into()),
     ] {
         r.perform(&key("y"), &test);
     }
@@ -64,7 +71,7 @@ fn every_kind_of_look(bag: &Bag) -> Trace {
 fn traces_come_back_as_they_went() {
     let (dictionary, bag) = (dictionary(), request());
     let trace = every_kind_of_look(&bag);
-    assert_eq!(trace.observations().len(), 19);
+    assert_eq!(trace.observations().len(), 21, "{trace}");
     for word_count in 0..=4 {
         let wire = encode_trace(&trace, &dictionary, word_count);
         let back = decode_trace(wire, &dictionary, word_count).expect("understood");
@@ -75,16 +82,70 @@ fn traces_come_back_as_they_went() {
 
 #[test]
 fn what_is_not_understood_is_an_error() {
-    let observation =
-        trace::Observation { name: 0, test: trace::Test::Matches.into(), ..trace::Observation::default() };
-    let message = |observation| proto::v1::Trace { words: Vec::new(), observations: vec![observation] };
-    let error = decode_trace(message(observation.clone()), &dictionary(), 4).expect_err("no matching yet");
-    assert_eq!(error.to_string(), "observation 0: test 6 with outcome 0 is not understood");
-    let unknown = trace::Observation { test: 77, ..observation.clone() };
-    assert!(decode_trace(message(unknown), &dictionary(), 4).is_err());
-    let no_word = trace::Observation { name: -1, ..observation };
-    let error = decode_trace(message(no_word), &dictionary(), 4).expect_err("no words");
-    assert!(error.to_string().starts_with("observation 0: index -1 is in no dictionary"), "{error}");
+    let observation = trace::Observation { name: 0, test: 77, ..trace::Observation::default() };
+    let message =
+        |observation| proto::v1::Trace { words: vec!["[0-9]".into()], observations: vec![observation] };
+    let error = decode_trace(message(observation.clone()), &dictionary(), 4).expect_err("an unknown test");
+    assert_eq!(error.to_string(), "observation 0: test 77 with outcome 0 is not understood");
+    let no_word = trace::Observation { name: -2, ..observation };
+    let error = decode_trace(message(no_word), &dictionary(), 4).expect_err("no such word");
+    assert!(error.to_string().starts_with("observation 0: index -2 is in no dictionary"), "{error}");
+}
+
+#[test]
+fn a_regular_expression_that_cannot_be_used_is_an_error() {
+    let good = matcher("[0-9]").table();
+    let message = |tables: &[&[u8]]| {
+        let observation = |table: &&[u8]| trace::Observation {
+            test: trace::Test::Matches.into(),
+            constant: Some(trace::Operand { kind: Some(trace::operand::Kind::String(-1)) }),
+            outcome: trace::Outcome::Yes.into(),
+            automaton: table.to_vec(),
+            ..trace::Observation::default()
+        };
+        proto::v1::Trace {
+            words: vec!["[0-9]".into()],
+            observations: tables.iter().map(observation).collect(),
+        }
+    };
+    let decode = |tables: &[&[u8]]| decode_trace(message(tables), &dictionary(), 4);
+    let error = |tables: &[&[u8]]| decode(tables).expect_err("not usable").to_string();
+    assert_eq!(decode(&[&good]).expect("understood").observations().len(), 1);
+
+    assert!(error(&[b""]).starts_with("observation 0: the table of `[0-9]` cannot be read: "));
+    let other_format: Vec<u8> = good.iter().map(|byte| byte.wrapping_add(1)).collect();
+    assert!(
+        error(&[&good, &other_format]).starts_with("observation 1: the table of `[0-9]` cannot be read: ")
+    );
+    for length in 0..good.len() {
+        assert!(decode(&[good.get(..length).expect("shorter")]).is_err(), "cut to {length} bytes");
+    }
+    let large = vec![0; limits::MATCHER_BYTES + 1];
+    assert!(error(&[&large]).ends_with("at most 16384 are allowed"));
+    let many = vec![good.as_slice(); limits::TRACE_MATCHER_BYTES / good.len() + 1];
+    assert!(error(&many).ends_with("at most 65536 are allowed"));
+}
+
+/// Whatever bytes come instead of a table: they are refused, or they are walked and no more.
+#[test]
+fn a_broken_table_does_no_harm() {
+    let good = matcher("(a|bc)*[0-9]$").table();
+    let mut usable = 0;
+    for at in 0..good.len() {
+        for change in [1, 0x80, 0xff] {
+            let mut table = good.clone();
+            if let Some(byte) = table.get_mut(at) {
+                *byte ^= change;
+            }
+            if let Ok(matcher) = Matcher::new("broken", &table) {
+                usable += 1;
+                for text in ["", "a", "abc1", "\u{10ffff}é"] {
+                    matcher.is_match(text);
+                }
+            }
+        }
+    }
+    assert!(usable > 0);
 }
 
 #[test]

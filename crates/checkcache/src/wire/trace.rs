@@ -9,7 +9,7 @@ use proto::v1::trace::operand::Kind as Operand;
 use proto::v1::trace::{Outcome as ProtoOutcome, Test as ProtoTest};
 use thiserror::Error;
 
-use crate::{Observation, Outcome, Target, Test, Trace, limits};
+use crate::{InvalidMatcher, Matcher, Observation, Outcome, Target, Test, Trace, limits};
 
 /// A trace cannot be used: the verdict that came with it must not be stored.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -31,6 +31,20 @@ pub enum InvalidTrace {
         test: i32,
         /// The outcome's number.
         outcome: i32,
+    },
+    /// A regular expression cannot be used.
+    #[error("observation {index}: {source}")]
+    Matcher {
+        /// Which observation, from 0.
+        index: usize,
+        /// Why.
+        source: InvalidMatcher,
+    },
+    /// The tables of regular expressions are larger than the limit allows.
+    #[error("{bytes} bytes of tables, at most {} are allowed", limits::TRACE_MATCHER_BYTES)]
+    TooLarge {
+        /// How many there are.
+        bytes: usize,
     },
     /// There are more observations than the limit allows.
     #[error("{count} observations, at most {} are allowed", limits::TRACE_OBSERVATIONS)]
@@ -57,6 +71,10 @@ pub fn decode_trace(
     if observations.len() > limits::TRACE_OBSERVATIONS {
         return Err(InvalidTrace::TooLong { count: observations.len() });
     }
+    let bytes = observations.iter().map(|seen| seen.automaton.len()).sum();
+    if bytes > limits::TRACE_MATCHER_BYTES {
+        return Err(InvalidTrace::TooLarge { bytes });
+    }
     let words = Expander::new(dictionary, word_count, words);
     observations.into_iter().enumerate().map(|(index, seen)| decode(index, seen, &words)).collect()
 }
@@ -68,6 +86,7 @@ fn encode(seen: &Observation, words: &mut Compressor<'_>) -> v1::trace::Observat
         Test::Equals(_) => ProtoTest::Equals,
         Test::Prefix(_) => ProtoTest::Prefix,
         Test::Suffix(_) => ProtoTest::Suffix,
+        Test::Matches(_) => ProtoTest::Matches,
         Test::Less(_) => ProtoTest::Less,
         Test::LessOrEqual(_) => ProtoTest::LessOrEqual,
         Test::Greater(_) => ProtoTest::Greater,
@@ -81,6 +100,18 @@ fn encode(seen: &Observation, words: &mut Compressor<'_>) -> v1::trace::Observat
         Outcome::No => (ProtoOutcome::No, None),
         Outcome::Value(value) => (ProtoOutcome::Is, Some(value)),
     };
+    let automaton = match &seen.test {
+        Test::Matches(matcher) => matcher.table(),
+        Test::Value
+        | Test::Present
+        | Test::Equals(_)
+        | Test::Prefix(_)
+        | Test::Suffix(_)
+        | Test::Less(_)
+        | Test::LessOrEqual(_)
+        | Test::Greater(_)
+        | Test::GreaterOrEqual(_) => Vec::new(),
+    };
     v1::trace::Observation {
         name: words.index(seen.target.attribute().as_str()),
         key: seen.target.key().map(|key| words.index(key)),
@@ -88,6 +119,7 @@ fn encode(seen: &Observation, words: &mut Compressor<'_>) -> v1::trace::Observat
         constant: seen.test.constant().map(|constant| operand(&constant, words)),
         outcome: outcome.into(),
         value: value.map(|value| operand(value, words)),
+        automaton,
     }
 }
 
@@ -96,7 +128,7 @@ fn decode(
     seen: v1::trace::Observation,
     words: &Expander<'_>,
 ) -> Result<Observation, InvalidTrace> {
-    let v1::trace::Observation { name, key, test, constant, outcome, value } = seen;
+    let v1::trace::Observation { name, key, test, constant, outcome, value, automaton } = seen;
     let attributes = |source| InvalidTrace::Attributes { index, source };
     let not_understood = || InvalidTrace::NotUnderstood { index, test, outcome };
     let read = |operand: Option<v1::trace::Operand>| {
@@ -124,7 +156,11 @@ fn decode(
         ProtoTest::LessOrEqual => Test::LessOrEqual(read(constant)?),
         ProtoTest::Greater => Test::Greater(read(constant)?),
         ProtoTest::GreaterOrEqual => Test::GreaterOrEqual(read(constant)?),
-        ProtoTest::Matches | ProtoTest::Unspecified => return Err(not_understood()),
+        ProtoTest::Matches => Test::Matches(
+            Matcher::new(&text(constant)?, &automaton)
+                .map_err(|source| InvalidTrace::Matcher { index, source })?,
+        ),
+        ProtoTest::Unspecified => return Err(not_understood()),
     };
     let outcome = match ProtoOutcome::try_from(outcome).map_err(|_| not_understood())? {
         ProtoOutcome::Absent => Outcome::Absent,

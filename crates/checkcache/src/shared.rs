@@ -1,0 +1,190 @@
+//! The check cache for many threads: the same trees and the same walk as [`CheckCache`](crate::CheckCache), shared.
+//!
+//! Readers never wait, neither for one another nor for a writer: they load one pointer, and walk a table without
+//! locks. Writers take turns. What is evicted is chosen by a ring with a second chance instead of a list of uses, since
+//! readers would have to write to that.
+//!
+//! A verdict with a limited number of uses is not stored: whoever asks would be handed the full number.
+
+mod counters;
+mod forest;
+mod sync;
+mod tree;
+
+use std::fmt;
+use std::sync::Arc;
+
+use attributes::AttributeSource;
+
+use self::counters::Counters;
+use self::forest::{Forest, Insertion, Look, Plot};
+use self::tree::{Leaf, Node};
+use crate::life::Life;
+use crate::{Limits, MissReason, Revision, Root, Statistics, Tick, Trace, Vacancy, Validity, Verdict, walk};
+
+/// Verdicts under their traces, for many threads.
+#[derive(Debug)]
+pub struct SharedCache {
+    limits: Limits,
+    forest: Forest,
+    counters: Counters,
+}
+
+/// What a lookup found.
+#[derive(Debug)]
+pub enum Lookup {
+    /// A verdict.
+    Hit(Hit),
+    /// Nothing that can be used.
+    Miss(Vacancy),
+}
+
+/// A verdict that was found. Stays what it is whatever becomes of the cache.
+pub struct Hit {
+    node: Arc<Node>,
+    leaf: Arc<Leaf>,
+    now: Tick,
+    generation: u64,
+}
+
+/// What was taken out at once, as much memory as it may be. No reader can find it any more; it is freed when this is
+/// dropped, so drop it where that may take a while.
+#[must_use = "dropping it here frees the memory here"]
+pub struct Felled {
+    plots: Vec<Plot>,
+}
+
+// === impl SharedCache ===
+
+impl SharedCache {
+    /// An empty cache. The seed keys the hash table: whoever does not know it cannot make entries collide.
+    pub fn new(limits: Limits, seed: [u8; 16]) -> Self {
+        Self { limits, forest: Forest::new(limits, seed), counters: Counters::default() }
+    }
+
+    /// Looks for a verdict that holds for a request at a time. Leaves no trace of its own.
+    pub fn lookup(&self, root: &Root, source: &(impl AttributeSource + ?Sized), now: Tick) -> Lookup {
+        let Look { found, reason, generation } = self.forest.look(root, source, now);
+        match found {
+            Some((node, leaf)) => {
+                self.counters.hit();
+                node.touch();
+                Lookup::Hit(Hit { node, leaf, now, generation })
+            }
+            None => {
+                self.counters.miss(reason);
+                Lookup::Miss(Vacancy::new(reason, generation))
+            }
+        }
+    }
+
+    /// Looks once more after a miss, in case that somebody else has stored the verdict since. Counts as no lookup.
+    pub fn look_again(
+        &self,
+        root: &Root,
+        source: &(impl AttributeSource + ?Sized),
+        now: Tick,
+    ) -> Option<Hit> {
+        let Look { found, reason: _, generation } = self.forest.look(root, source, now);
+        found.map(|(node, leaf)| Hit { node, leaf, now, generation })
+    }
+
+    /// Stores a verdict under its trace, if its validity allows it. Says whether it did.
+    ///
+    /// The root is the one that the verdict was reached under, which may be newer than the one that was looked up. What
+    /// was dropped since the lookup is not stored.
+    pub fn insert(
+        &self,
+        vacancy: Vacancy,
+        root: &Root,
+        trace: &Trace,
+        verdict: Arc<Verdict>,
+        now: Tick,
+    ) -> bool {
+        let is_shareable = match verdict.validity {
+            Validity::Never | Validity::For { uses: Some(_), .. } => false,
+            Validity::For { uses: None, .. } | Validity::Revision => true,
+        };
+        let life = Life::begin(verdict.validity, now);
+        let is_possible = is_shareable && self.limits.leaves > 0 && walk::is_short(trace);
+        let Some(life) = life.filter(|_| is_possible) else { return false };
+        let (insertion, gone) = self.forest.insert(vacancy.spend(), root, trace, verdict, life, now);
+        drop(gone);
+        match insertion {
+            Insertion::Stored => self.counters.stored(),
+            Insertion::Refused => self.counters.refused(),
+        }
+        insertion == Insertion::Stored
+    }
+
+    /// Takes out everything that belongs to another revision.
+    pub fn retain(&self, revision: Revision) -> Felled {
+        Felled { plots: self.forest.retain(revision) }
+    }
+
+    /// Takes out everything.
+    pub fn clear(&self) -> Felled {
+        Felled { plots: self.forest.clear() }
+    }
+
+    /// What the cache has seen and holds. Waits for writers.
+    pub fn statistics(&self) -> Statistics {
+        self.counters.add_to(self.forest.statistics())
+    }
+}
+
+// === impl Hit ===
+
+impl Hit {
+    /// The verdict as it was stored.
+    pub fn verdict(&self) -> &Arc<Verdict> {
+        &self.leaf.verdict
+    }
+
+    /// How long the verdict may be used from the lookup on.
+    pub fn validity(&self) -> Validity {
+        self.leaf.life.left(self.now)
+    }
+
+    /// The trace that the verdict was stored under.
+    pub fn trace(&self) -> Trace {
+        self.node.trace()
+    }
+
+    /// Whether the verdict is in the last tenth of its life, so that it is worth renewing.
+    pub fn is_ending(&self) -> bool {
+        self.leaf.life.is_ending(self.now)
+    }
+
+    /// The right to renew a verdict that is in the last tenth of its life. One caller gets it, once for each life.
+    pub fn renew(&self) -> Option<Vacancy> {
+        let is_first = self.is_ending() && self.leaf.begin_renewal();
+        is_first.then(|| Vacancy::new(MissReason::Ending, self.generation))
+    }
+}
+
+// === impl Felled ===
+
+impl Felled {
+    /// How many verdicts it has.
+    pub fn verdicts(&self) -> usize {
+        self.plots.iter().map(Plot::leaves).sum()
+    }
+}
+
+impl fmt::Debug for Hit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hit").field("leaf", &self.leaf).field("now", &self.now).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Felled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Felled").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod model;
+#[cfg(test)]
+mod tests;

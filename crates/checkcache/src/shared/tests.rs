@@ -1,0 +1,300 @@
+//! Tests of what is particular to the shared cache, and of many threads at once. The law is tested for both caches
+//! together.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use attributes::{Bag, Value, ValueRef};
+
+use super::*;
+use crate::{Code, Observation, Outcome, Recorder, Status, Target, Test, limits};
+
+const SEED: [u8; 16] = [7; 16];
+
+fn root(revision: u64) -> Root {
+    Root { revision: Revision(revision), quota: None }
+}
+
+fn cache(leaves: usize) -> SharedCache {
+    SharedCache::new(Limits::of_entries(leaves), SEED)
+}
+
+fn bag(a: i64) -> Bag {
+    [("a", Value::from(a)), ("b", "x".into())].into_iter().collect()
+}
+
+fn of_nanos(ttl: u64) -> Validity {
+    Validity::For { ttl: Duration::from_nanos(ttl), uses: None }
+}
+
+fn verdict(validity: Validity) -> Arc<Verdict> {
+    Arc::new(Verdict::new(Status::new(Code::Ok, ""), validity))
+}
+
+fn trace(bag: &Bag, names: &[&str]) -> Trace {
+    let mut recorder = Recorder::new(bag);
+    for name in names {
+        recorder.value(&(*name).into());
+    }
+    recorder.into_trace()
+}
+
+fn vacancy(cache: &SharedCache, bag: &Bag, now: u64) -> Vacancy {
+    match cache.lookup(&root(1), bag, Tick(now)) {
+        Lookup::Miss(vacancy) => vacancy,
+        Lookup::Hit(hit) => panic!("{hit:?}"),
+    }
+}
+
+fn hit(cache: &SharedCache, bag: &Bag, now: u64) -> Hit {
+    match cache.lookup(&root(1), bag, Tick(now)) {
+        Lookup::Hit(hit) => hit,
+        Lookup::Miss(vacancy) => panic!("{vacancy:?}"),
+    }
+}
+
+fn store(cache: &SharedCache, bag: &Bag, now: u64, validity: Validity) {
+    let vacancy = vacancy(cache, bag, now);
+    assert!(cache.insert(vacancy, &root(1), &trace(bag, &["a", "b"]), verdict(validity), Tick(now)));
+}
+
+#[test]
+fn a_hit_says_what_it_was_stored_under_and_copies_nothing() {
+    let cache = cache(10);
+    let bag = bag(1);
+    let stored = verdict(of_nanos(100));
+    let trace = trace(&bag, &["b", "a"]);
+    assert!(cache.insert(vacancy(&cache, &bag, 0), &root(1), &trace, Arc::clone(&stored), Tick(0)));
+    let hit = hit(&cache, &bag, 30);
+    assert!(Arc::ptr_eq(hit.verdict(), &stored));
+    assert_eq!((hit.trace(), hit.validity()), (trace, of_nanos(70)));
+    // Whatever becomes of the cache.
+    assert_eq!(cache.clear().verdicts(), 1);
+    drop(cache);
+    assert_eq!(hit.trace().observations().len(), 2);
+}
+
+#[test]
+fn a_limited_number_of_uses_is_not_stored() {
+    let cache = cache(10);
+    let validity = Validity::For { ttl: Duration::from_secs(1), uses: Some(5) };
+    assert!(!cache.insert(
+        vacancy(&cache, &bag(1), 0),
+        &root(1),
+        &Trace::default(),
+        verdict(validity),
+        Tick(0)
+    ));
+}
+
+#[test]
+fn one_caller_gets_to_renew() {
+    let cache = cache(10);
+    store(&cache, &bag(1), 0, of_nanos(100));
+    assert!(hit(&cache, &bag(1), 89).renew().is_none());
+    let (one, other) = (hit(&cache, &bag(1), 90), hit(&cache, &bag(1), 95));
+    let vacancy = other.renew().unwrap();
+    assert!(one.is_ending() && one.renew().is_none() && other.renew().is_none());
+    let trace = one.trace();
+    assert!(cache.insert(vacancy, &root(1), &trace, verdict(of_nanos(100)), Tick(95)));
+    assert_eq!(hit(&cache, &bag(1), 95).validity(), of_nanos(100));
+    assert!(hit(&cache, &bag(1), 185).renew().is_some());
+    let statistics = cache.statistics();
+    assert_eq!((statistics.leaves, statistics.insertions), (1, 2));
+}
+
+#[test]
+fn a_renewal_from_before_a_drop_is_not_stored() {
+    let cache = cache(10);
+    store(&cache, &bag(1), 0, of_nanos(100));
+    let hit = hit(&cache, &bag(1), 95);
+    drop(cache.clear());
+    let vacancy = hit.renew().unwrap();
+    assert!(!cache.insert(vacancy, &root(1), &hit.trace(), verdict(of_nanos(100)), Tick(95)));
+    assert_eq!((cache.statistics().leaves, cache.statistics().refusals), (0, 1));
+}
+
+#[test]
+fn what_was_not_found_lately_goes_first_and_takes_its_nodes_along() {
+    let cache = cache(3);
+    for a in [1, 2, 3] {
+        store(&cache, &bag(a), 0, Validity::Revision);
+    }
+    hit(&cache, &bag(1), 0);
+    store(&cache, &bag(4), 0, Validity::Revision);
+    hit(&cache, &bag(1), 0);
+    vacancy(&cache, &bag(2), 0);
+    // A root, and two nodes for each of three verdicts.
+    let statistics = cache.statistics();
+    assert_eq!((statistics.leaves, statistics.nodes, statistics.evictions), (3, 7, 1));
+}
+
+#[test]
+fn what_has_expired_goes_though_it_was_found() {
+    let cache = cache(2);
+    store(&cache, &bag(1), 0, of_nanos(10));
+    store(&cache, &bag(2), 0, of_nanos(1000));
+    hit(&cache, &bag(1), 5);
+    hit(&cache, &bag(2), 5);
+    store(&cache, &bag(3), 20, of_nanos(1000));
+    hit(&cache, &bag(2), 20);
+    hit(&cache, &bag(3), 20);
+}
+
+#[test]
+fn bytes_are_bounded_and_given_back() {
+    let cache = SharedCache::new(Limits { leaves: 1000, nodes: 1000, bytes: 40_000 }, SEED);
+    let large = |number: usize| -> Bag {
+        let text = format!("{number}{}", "x".repeat(500));
+        [("a", Value::from(text.as_str()))].into_iter().collect()
+    };
+    for number in 0..200 {
+        store(&cache, &large(number), 0, Validity::Revision);
+        assert!(cache.statistics().bytes <= 40_000);
+    }
+    assert!(cache.statistics().leaves > 10);
+    drop(cache.retain(Revision(2)));
+    let statistics = cache.statistics();
+    assert_eq!((statistics.leaves, statistics.nodes, statistics.bytes), (0, 0, 0));
+}
+
+#[test]
+fn answers_without_an_order_get_trees_of_their_own_up_to_a_limit() {
+    let cache = cache(100);
+    let named = |name: &str| -> Bag { [(name, "x")].into_iter().collect() };
+    for number in 0..limits::TREES + 3 {
+        let name = format!("a{number}");
+        let seen = Observation {
+            target: Target::Attribute(name.as_str().into()),
+            test: Test::Value,
+            outcome: Outcome::Value("x".into()),
+        };
+        let vacancy = vacancy(&cache, &named(&name), 0);
+        let trace = [seen].into_iter().collect();
+        assert!(cache.insert(vacancy, &root(1), &trace, verdict(Validity::Revision), Tick(0)));
+        hit(&cache, &named(&name), 0);
+    }
+    let statistics = cache.statistics();
+    assert_eq!((statistics.replaced_trees, statistics.leaves), (3, limits::TREES));
+    vacancy(&cache, &named("a0"), 0);
+}
+
+#[test]
+fn looking_again_counts_as_nothing() {
+    let cache = cache(10);
+    assert!(cache.look_again(&root(1), &bag(1), Tick(0)).is_none());
+    store(&cache, &bag(1), 0, Validity::Revision);
+    assert!(cache.look_again(&root(1), &bag(1), Tick(0)).is_some());
+    let statistics = cache.statistics();
+    assert_eq!((statistics.hits, statistics.misses_cold), (0, 1));
+}
+
+// === many threads ===
+
+/// What a policy looks at depends on its revision and on what it saw before.
+fn evaluate(revision: u64, truth: u64, r: &mut Recorder<'_>) -> Arc<Verdict> {
+    let mut number = |name: &str| match r.value(&name.into()) {
+        Some(ValueRef::Int64(number)) => number,
+        _ => -1,
+    };
+    let a = number("a");
+    let found = if (a + revision as i64) % 2 == 0 { number("b") * 100 + a } else { a };
+    Arc::new(Verdict::new(
+        Status::new(Code::Ok, format!("{revision} {truth} {found}")),
+        of_nanos(1 + found as u64 * 7),
+    ))
+}
+
+/// A small generator: the numbers are the same in each run, the order of threads is not.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % sides
+    }
+}
+
+/// Asks and stores from several threads, while others drop everything, or all but one revision. Everything that is
+/// found must be what an evaluation gives; what was true before a drop must not be found after it.
+fn storm(seed: u64) -> Statistics {
+    const LEAVES: usize = 40;
+    let cache = cache(LEAVES);
+    // What is true changes, then everything is dropped, then that is said to be done.
+    let (truth, dropped) = (AtomicU64::new(0), AtomicU64::new(0));
+    let is_over = AtomicBool::new(false);
+    let ask = |dice: &mut Dice, step: u64| {
+        let revision = dice.roll(2);
+        let bag: Bag = [("a", dice.roll(12) as i64), ("b", dice.roll(8) as i64)].into_iter().collect();
+        let (now, at_least) = (Tick(step), dropped.load(Ordering::Acquire));
+        let vacancy = match cache.lookup(&root(revision), &bag, now) {
+            Lookup::Hit(hit) => {
+                let text = &hit.verdict().status.message;
+                let found_truth: u64 = text.split(' ').nth(1).unwrap().parse().unwrap();
+                assert!(found_truth >= at_least, "seed {seed}: {text} after {at_least} was dropped");
+                let fresh = evaluate(revision, found_truth, &mut Recorder::untraced(&bag));
+                assert_eq!(hit.verdict(), &fresh, "seed {seed}");
+                assert!(hit.trace().holds_for(&bag), "seed {seed}");
+                match hit.renew() {
+                    Some(vacancy) => vacancy,
+                    None => return,
+                }
+            }
+            Lookup::Miss(vacancy) => vacancy,
+        };
+        let mut recorder = Recorder::new(&bag);
+        let verdict = evaluate(revision, truth.load(Ordering::Acquire), &mut recorder);
+        if dice.roll(4) == 0 {
+            thread::yield_now();
+        }
+        cache.insert(vacancy, &root(revision), &recorder.into_trace(), verdict, now);
+    };
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..3)
+            .map(|worker| {
+                let ask = &ask;
+                scope.spawn(move || {
+                    let mut dice = Dice(seed * 31 + worker);
+                    (0..2000).for_each(|step| ask(&mut dice, step));
+                })
+            })
+            .collect();
+        scope.spawn(|| {
+            let mut dice = Dice(seed);
+            while !is_over.load(Ordering::Relaxed) {
+                if dice.roll(3) == 0 {
+                    drop(cache.retain(Revision(dice.roll(2))));
+                } else {
+                    let next = truth.fetch_add(1, Ordering::AcqRel) + 1;
+                    drop(cache.clear());
+                    dropped.store(next, Ordering::Release);
+                }
+                let held = cache.statistics();
+                let limits = Limits::of_entries(LEAVES);
+                assert!(held.leaves <= LEAVES && held.nodes <= limits.nodes && held.bytes <= limits.bytes);
+                for _ in 0..dice.roll(20) {
+                    thread::yield_now();
+                }
+            }
+        });
+        let ends: Vec<_> = workers.into_iter().map(thread::ScopedJoinHandle::join).collect();
+        is_over.store(true, Ordering::Relaxed);
+        assert!(ends.iter().all(Result::is_ok), "seed {seed}");
+    });
+    cache.statistics()
+}
+
+#[test]
+fn nothing_wrong_is_found_while_many_threads_store_and_drop() {
+    let mut sum = Statistics::default();
+    for seed in 0..60 {
+        let statistics = storm(seed);
+        sum.hits += statistics.hits;
+        sum.insertions += statistics.insertions;
+        sum.evictions += statistics.evictions;
+        sum.refusals += statistics.refusals;
+    }
+    println!("{sum:?}");
+    assert!(sum.hits > 10_000 && sum.insertions > 10_000 && sum.evictions > 1000, "{sum:?}");
+}
