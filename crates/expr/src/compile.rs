@@ -12,6 +12,7 @@ use crate::error::quoted;
 use crate::evaluate::{Operand, evaluate};
 use crate::functions::Function;
 use crate::node::{Conversion, Node, Relation, TextTest};
+use crate::question::Question;
 use crate::types::{Typed, TypedKind};
 use crate::{Warning, pattern};
 
@@ -30,15 +31,15 @@ impl Compiler {
     fn node(&mut self, typed: &Typed) -> Node {
         match &typed.kind {
             TypedKind::Constant(value) => Node::Constant(value.clone()),
-            TypedKind::Attribute(name) => Node::Attribute(name.clone(), typed.value_type),
+            TypedKind::Attribute(name) => Node::Attribute(name.clone(), typed.value_type, typed.span.clone()),
             TypedKind::Call(function, operands) => {
-                let node = self.call(*function, operands);
+                let node = self.call(*function, operands, &typed.span);
                 self.fold(node, &typed.span)
             }
         }
     }
 
-    fn call(&mut self, function: Function, operands: &[Typed]) -> Node {
+    fn call(&mut self, function: Function, operands: &[Typed], span: &Range<usize>) -> Node {
         match function {
             Function::Eq => self.equality(Relation::Equal, operands),
             Function::Neq => self.equality(Relation::NotEqual, operands),
@@ -52,7 +53,7 @@ impl Compiler {
                 [first, second] if first.may_be_absent() => Node::Or(Box::new([first, second])),
                 [first, _] => first,
             },
-            Function::Index => Node::Index(Box::new(self.operands(operands))),
+            Function::Index => Node::Index(Box::new(self.operands(operands)), span.clone()),
             Function::Add => Node::Add(Box::new(self.operands(operands))),
             Function::Conditional | Function::ConditionalString => {
                 Node::Conditional(Box::new(self.operands(operands)))
@@ -64,9 +65,9 @@ impl Compiler {
             Function::DnsName => self.conversion(Conversion::DnsName, operands),
             Function::Email => self.conversion(Conversion::Email, operands),
             Function::Uri => self.conversion(Conversion::Uri, operands),
-            Function::StartsWith => Node::Test(TextTest::StartsWith, Box::new(self.operands(operands))),
-            Function::EndsWith => Node::Test(TextTest::EndsWith, Box::new(self.operands(operands))),
-            Function::Match => Node::Test(TextTest::Wildcard, Box::new(self.operands(operands))),
+            Function::StartsWith => self.text_test(TextTest::StartsWith, operands),
+            Function::EndsWith => self.text_test(TextTest::EndsWith, operands),
+            Function::Match => self.text_test(TextTest::Wildcard, operands),
             Function::Matches => self.matches(operands),
             Function::EmptyStringMap => Node::Constant(Value::StringMap(std::sync::Arc::default())),
         }
@@ -104,7 +105,24 @@ impl Compiler {
     fn comparison(&mut self, relation: Relation, operands: &[Typed]) -> Node {
         // Both have the same type.
         let value_type = operands.first().map_or(ValueType::String, |operand| operand.value_type);
-        Node::Compare(relation, value_type, Box::new(self.operands(operands)))
+        match self.operands(operands) {
+            [subject, Node::Constant(constant)] => {
+                ask(Question::relation(relation, value_type, constant), subject)
+            }
+            [Node::Constant(constant), subject] => {
+                ask(Question::relation(relation.flipped(), value_type, constant), subject)
+            }
+            both => Node::Compare(relation, value_type, Box::new(both)),
+        }
+    }
+
+    fn text_test(&mut self, test: TextTest, operands: &[Typed]) -> Node {
+        match self.operands(operands) {
+            [subject, Node::Constant(Value::String(constant))] => {
+                ask(Question::text(test, constant), subject)
+            }
+            both => Node::Test(test, Box::new(both)),
+        }
     }
 
     fn equality(&mut self, relation: Relation, operands: &[Typed]) -> Node {
@@ -129,7 +147,7 @@ impl Compiler {
     fn matches(&mut self, operands: &[Typed]) -> Node {
         match self.operands(operands) {
             [Node::Constant(Value::String(text)), subject] => match pattern::regex(&text) {
-                Ok(regex) => Node::Matches(regex, Box::new(subject)),
+                Ok(regex) => ask(Question::pattern(regex, pattern::matcher(&text)), subject),
                 Err(error) => {
                     let span = operands.first().map_or(0..0, |operand| operand.span.clone());
                     self.always_fails(&error, span);
@@ -143,7 +161,7 @@ impl Compiler {
     /// Evaluates a node whose operands are all known.
     fn fold(&mut self, node: Node, span: &Range<usize>) -> Node {
         // Whether a key is absent from a constant map depends on whether a `|` asks.
-        let known = !matches!(node, Node::Index(_))
+        let known = !matches!(node, Node::Index(_, _))
             && !node.operands().is_empty()
             && node.operands().iter().all(|operand| matches!(operand, Node::Constant(_)));
         if !known {
@@ -164,6 +182,10 @@ impl Compiler {
         self.warnings
             .push(Warning { message: format!("this fails whenever it is evaluated: {error}"), span });
     }
+}
+
+fn ask(question: Question, subject: Node) -> Node {
+    Node::Ask(Box::new(question), Box::new(subject))
 }
 
 #[cfg(test)]

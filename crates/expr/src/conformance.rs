@@ -10,7 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use attributes::{Bag, Duration, StringMap, Timestamp, Value, ValueType};
-use checkcache::{Outcome, Recorder, Target, Trace};
+use checkcache::{Observation, Outcome, Recorder, Target, Test, Trace};
 use serde_json::{Map, Value as Json};
 
 use crate::{EvalError, compile};
@@ -148,12 +148,14 @@ fn normal(value: &Value) -> String {
 }
 
 fn references_of(trace: &Trace) -> BTreeSet<String> {
-    let reference = |target: &Target, outcome: &Outcome| match (target, outcome) {
-        (target, Outcome::NoMap) => format!("{} absent", target.attribute()),
-        (target, Outcome::Absent | Outcome::No) => format!("{target} absent"),
-        (target, _) => format!("{target} present"),
+    let reference = |seen: &Observation| match (&seen.outcome, &seen.test) {
+        (Outcome::NoMap, _) => format!("{} absent", seen.target.attribute()),
+        (Outcome::Absent, _) | (Outcome::No, Test::Present) => format!("{} absent", seen.target),
+        (Outcome::Yes | Outcome::No | Outcome::Value(_) | Outcome::WrongKind, _) => {
+            format!("{} present", seen.target)
+        }
     };
-    without_maps(&trace.observations().iter().map(|seen| reference(&seen.target, &seen.outcome)).collect())
+    without_maps(&trace.observations().iter().map(reference).collect())
 }
 
 fn expected_references(references: &Json) -> BTreeSet<String> {

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use attributes::{Name, ValueType};
+use attributes::{Name, ValueRef, ValueType};
 use thiserror::Error;
 
 use crate::limits;
@@ -89,6 +89,13 @@ pub enum EvalError {
     /// `+` would make a text of more than [`limits::MADE_TEXT_BYTES`].
     #[error("the result of + is longer than {} bytes", limits::MADE_TEXT_BYTES)]
     TextTooLong,
+}
+
+impl EvalError {
+    /// A value is not of the type that it should be of. The message quotes it, so it has to have been looked at.
+    pub(crate) fn wrong_kind(expected: ValueType, value: ValueRef<'_>) -> Self {
+        Self::WrongKind { expected, value: quoted(&value.to_string()) }
+    }
 }
 
 /// A text as an error quotes it: at most [`limits::QUOTED_BYTES`] of it.

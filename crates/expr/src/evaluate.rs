@@ -8,11 +8,12 @@ mod operand;
 use std::sync::Arc;
 
 use attributes::{MapEntry, Name, Value, ValueRef, ValueType};
-use checkcache::Recorder;
+use checkcache::{OutcomeRef, Recorder, Target};
 
 pub(crate) use self::operand::Operand;
 use crate::error::quoted;
-use crate::node::{Conversion, Node, Relation, TextTest};
+use crate::node::{Conversion, Node};
+use crate::question::Question;
 use crate::{EvalError, compare, limits, notation, pattern};
 
 /// Where a map is from which one entry is wanted, so that the rest of it need not be looked at.
@@ -25,16 +26,27 @@ enum Place<'e> {
     Made(Operand<'e>),
 }
 
-/// What an entry of a map turned out to be.
-enum Entry<'e> {
+/// Where an entry is, so that it need not be looked at to be tested.
+enum Spot<'e> {
+    /// The map's attribute is absent.
+    NoMap(&'e Name),
+    /// The key itself has no value, or a map that no attribute has is without it.
+    NoKey,
+    /// Under a key of an attribute.
+    Key(&'e Name, Arc<str>),
+    Made(Operand<'e>),
+}
+
+/// What an entry of a map turned out to be, or what was asked of it.
+enum Entry<'e, T> {
     /// The map's attribute is absent.
     NoMap(&'e Name),
     /// The map is there and the key is not, or the key itself has no value.
     NoKey,
-    Found(Operand<'e>),
+    Found(T),
 }
 
-/// What the evaluation of a computed key does where an attribute is absent.
+/// What an evaluation does where an attribute is absent.
 #[derive(Clone, Copy)]
 enum WhenAbsent {
     Fail,
@@ -49,10 +61,10 @@ pub(crate) fn evaluate<'e, 'r: 'e>(
     match node {
         Node::Constant(value) => Ok(Operand::Constant(value)),
         Node::Fail(error) => Err(error.clone()),
-        Node::Attribute(name, value_type) => {
+        Node::Attribute(name, value_type, _) => {
             attribute(name, *value_type, recorder)?.ok_or_else(|| EvalError::LookupFailed(name.clone()))
         }
-        Node::Index(operands) => match entry(operands, WhenAbsent::Fail, recorder)? {
+        Node::Index(operands, _) => match entry(operands, WhenAbsent::Fail, recorder)? {
             Entry::Found(value) => Ok(value),
             Entry::NoKey => Ok(Operand::Looked(ValueRef::String(""))),
             Entry::NoMap(name) => Err(EvalError::LookupFailed(name.clone())),
@@ -71,7 +83,7 @@ pub(crate) fn evaluate<'e, 'r: 'e>(
         }
         Node::Conditional(operands) => evaluate(branch(operands, recorder)?, recorder),
         Node::Convert(conversion, operand) => convert(*conversion, evaluate(operand, recorder)?),
-        Node::All(_) | Node::Any(_) | Node::Compare(_, _, _) | Node::Test(_, _) | Node::Matches(_, _) => {
+        Node::All(_) | Node::Any(_) | Node::Compare(_, _, _) | Node::Test(_, _) | Node::Ask(_, _) => {
             Ok(Operand::Made(Value::Bool(truth(node, recorder)?)))
         }
     }
@@ -96,18 +108,26 @@ pub(crate) fn truth(node: &Node, recorder: &mut Recorder<'_>) -> Result<bool, Ev
             }
             Ok(false)
         }
-        Node::Compare(relation, value_type, operands) => relate(*relation, *value_type, operands, recorder),
+        Node::Compare(relation, value_type, operands) => {
+            let [left, right] = operands.as_ref();
+            let left = evaluate(left, recorder)?;
+            let right = evaluate(right, recorder)?;
+            compare::holds(*relation, *value_type, left.as_ref(), right.as_ref())
+        }
         Node::Test(test, operands) => {
             let [left, right] = operands.as_ref();
             let left = evaluate(left, recorder)?;
             let right = evaluate(right, recorder)?;
-            text_test(*test, left.text()?, right.text()?)
+            pattern::test(*test, left.text()?, right.text()?)
         }
-        Node::Matches(regex, subject) => Ok(regex.is_match(evaluate(subject, recorder)?.text()?)),
+        // Where absence is an error there always is an answer.
+        Node::Ask(question, subject) => {
+            ask(question, subject, WhenAbsent::Fail, recorder).map(Option::unwrap_or_default)
+        }
         Node::Constant(_)
         | Node::Fail(_)
-        | Node::Attribute(_, _)
-        | Node::Index(_)
+        | Node::Attribute(_, _, _)
+        | Node::Index(_, _)
         | Node::Or(_)
         | Node::Add(_)
         | Node::Conditional(_)
@@ -119,8 +139,8 @@ pub(crate) fn truth(node: &Node, recorder: &mut Recorder<'_>) -> Result<bool, Ev
 /// other functions absence stays an error.
 fn find<'e, 'r: 'e>(node: &'e Node, recorder: &mut Recorder<'r>) -> Result<Option<Operand<'e>>, EvalError> {
     match node {
-        Node::Attribute(name, value_type) => attribute(name, *value_type, recorder),
-        Node::Index(operands) => match entry(operands, WhenAbsent::Skip, recorder)? {
+        Node::Attribute(name, value_type, _) => attribute(name, *value_type, recorder),
+        Node::Index(operands, _) => match entry(operands, WhenAbsent::Skip, recorder)? {
             Entry::Found(value) => Ok(Some(value)),
             Entry::NoKey | Entry::NoMap(_) => Ok(None),
         },
@@ -140,7 +160,7 @@ fn find<'e, 'r: 'e>(node: &'e Node, recorder: &mut Recorder<'r>) -> Result<Optio
         | Node::Conditional(_)
         | Node::Convert(_, _)
         | Node::Test(_, _)
-        | Node::Matches(_, _) => evaluate(node, recorder).map(Some),
+        | Node::Ask(_, _) => evaluate(node, recorder).map(Some),
     }
 }
 
@@ -153,12 +173,8 @@ fn attribute<'e, 'r: 'e>(
     match recorder.value(name) {
         None => Ok(None),
         Some(value) if value.kind() == value_type.carrier() => Ok(Some(Operand::Looked(value))),
-        Some(value) => Err(wrong_kind(value_type, value)),
+        Some(value) => Err(EvalError::wrong_kind(value_type, value)),
     }
-}
-
-fn wrong_kind(expected: ValueType, value: ValueRef<'_>) -> EvalError {
-    EvalError::WrongKind { expected, value: quoted(&value.to_string()) }
 }
 
 /// One entry of a map.
@@ -166,32 +182,46 @@ fn entry<'e, 'r: 'e>(
     operands: &'e [Node; 2],
     when_absent: WhenAbsent,
     recorder: &mut Recorder<'r>,
-) -> Result<Entry<'e>, EvalError> {
+) -> Result<Entry<'e, Operand<'e>>, EvalError> {
+    Ok(match spot(operands, when_absent, recorder)? {
+        Spot::NoMap(name) => Entry::NoMap(name),
+        Spot::NoKey => Entry::NoKey,
+        Spot::Key(name, key) => attribute_entry(name, &key, recorder)?,
+        Spot::Made(value) => Entry::Found(value),
+    })
+}
+
+/// Finds an entry of a map without looking at it.
+fn spot<'e, 'r: 'e>(
+    operands: &'e [Node; 2],
+    when_absent: WhenAbsent,
+    recorder: &mut Recorder<'r>,
+) -> Result<Spot<'e>, EvalError> {
     let [map, key] = operands;
-    if let (Node::Attribute(name, _), Node::Constant(Value::String(key))) = (map, key) {
-        return attribute_entry(name, key, recorder);
+    if let (Node::Attribute(name, _, _), Node::Constant(Value::String(key))) = (map, key) {
+        return Ok(Spot::Key(name, Arc::clone(key)));
     }
     let place = match locate(map, recorder)? {
         // Without the map the key makes no difference, so it is not looked at.
-        Place::Absent(name) => return Ok(Entry::NoMap(name)),
+        Place::Absent(name) => return Ok(Spot::NoMap(name)),
         place @ (Place::Attribute(_) | Place::Made(_)) => place,
     };
     let key = match when_absent {
         WhenAbsent::Fail => evaluate(key, recorder)?,
         WhenAbsent::Skip => match find(key, recorder)? {
             Some(key) => key,
-            None => return Ok(Entry::NoKey),
+            None => return Ok(Spot::NoKey),
         },
     };
     match place {
-        Place::Absent(name) => Ok(Entry::NoMap(name)),
-        Place::Attribute(name) => attribute_entry(name, &key.shared_text()?, recorder),
+        Place::Absent(name) => Ok(Spot::NoMap(name)),
+        Place::Attribute(name) => Ok(Spot::Key(name, key.shared_text()?)),
         Place::Made(map) => match map.as_ref() {
             ValueRef::StringMap(map) => Ok(match map.get(key.text()?) {
-                Some(value) => Entry::Found(Operand::Made(value.into())),
-                None => Entry::NoKey,
+                Some(value) => Spot::Made(Operand::Made(value.into())),
+                None => Spot::NoKey,
             }),
-            value => Err(wrong_kind(ValueType::StringMap, value)),
+            value => Err(EvalError::wrong_kind(ValueType::StringMap, value)),
         },
     }
 }
@@ -200,7 +230,7 @@ fn attribute_entry<'e, 'r: 'e>(
     name: &'e Name,
     key: &Arc<str>,
     recorder: &mut Recorder<'r>,
-) -> Result<Entry<'e>, EvalError> {
+) -> Result<Entry<'e, Operand<'e>>, EvalError> {
     match recorder.entry(name, key) {
         MapEntry::NoMap => Ok(Entry::NoMap(name)),
         MapEntry::NoKey => Ok(Entry::NoKey),
@@ -209,11 +239,103 @@ fn attribute_entry<'e, 'r: 'e>(
     }
 }
 
+/// The answer to a question about the value of a node; `None` where absence is not an error and the node is absent.
+///
+/// The one place that decides how comparisons are observed: the question is handed down to where the value comes from,
+/// and what comes from the request is tested there and not looked at.
+fn ask<'e, 'r: 'e>(
+    question: &Question,
+    node: &'e Node,
+    when_absent: WhenAbsent,
+    recorder: &mut Recorder<'r>,
+) -> Result<Option<bool>, EvalError> {
+    match node {
+        Node::Attribute(name, value_type, _) => {
+            match (ask_attribute(question, name, *value_type, recorder)?, when_absent) {
+                (None, WhenAbsent::Fail) => Err(EvalError::LookupFailed(name.clone())),
+                (answer, _) => Ok(answer),
+            }
+        }
+        Node::Index(operands, _) => {
+            match (ask_entry(question, operands, when_absent, recorder)?, when_absent) {
+                (Entry::Found(answer), _) => Ok(Some(answer)),
+                (Entry::NoKey | Entry::NoMap(_), WhenAbsent::Skip) => Ok(None),
+                (Entry::NoKey, WhenAbsent::Fail) => question.answer(ValueRef::String("")).map(Some),
+                (Entry::NoMap(name), WhenAbsent::Fail) => Err(EvalError::LookupFailed(name.clone())),
+            }
+        }
+        Node::Or(operands) => {
+            let [first, second] = operands.as_ref();
+            match ask(question, first, WhenAbsent::Skip, recorder)? {
+                Some(answer) => Ok(Some(answer)),
+                None => ask(question, second, when_absent, recorder),
+            }
+        }
+        Node::Conditional(operands) => ask(question, branch(operands, recorder)?, WhenAbsent::Fail, recorder),
+        Node::Constant(_)
+        | Node::Fail(_)
+        | Node::All(_)
+        | Node::Any(_)
+        | Node::Compare(_, _, _)
+        | Node::Add(_)
+        | Node::Convert(_, _)
+        | Node::Test(_, _)
+        | Node::Ask(_, _) => question.answer(evaluate(node, recorder)?.as_ref()).map(Some),
+    }
+}
+
+fn ask_attribute(
+    question: &Question,
+    name: &Name,
+    value_type: ValueType,
+    recorder: &mut Recorder<'_>,
+) -> Result<Option<bool>, EvalError> {
+    let target = Target::Attribute(name.clone());
+    match question.test(&target).map(|test| recorder.perform(&target, test)) {
+        Some(OutcomeRef::Yes) => Ok(Some(question.answer_of(true))),
+        Some(OutcomeRef::No) => Ok(Some(question.answer_of(false))),
+        Some(OutcomeRef::Absent | OutcomeRef::NoMap) => Ok(None),
+        // A value of the wrong kind is quoted by the error, so it counts itself.
+        Some(OutcomeRef::WrongKind | OutcomeRef::Value(_)) | None => {
+            let value = attribute(name, value_type, recorder)?;
+            value.map(|value| question.answer(value.as_ref())).transpose()
+        }
+    }
+}
+
+fn ask_entry<'e, 'r: 'e>(
+    question: &Question,
+    operands: &'e [Node; 2],
+    when_absent: WhenAbsent,
+    recorder: &mut Recorder<'r>,
+) -> Result<Entry<'e, bool>, EvalError> {
+    let (name, key) = match spot(operands, when_absent, recorder)? {
+        Spot::NoMap(name) => return Ok(Entry::NoMap(name)),
+        Spot::NoKey => return Ok(Entry::NoKey),
+        Spot::Made(value) => return question.answer(value.as_ref()).map(Entry::Found),
+        Spot::Key(name, key) => (name, key),
+    };
+    let target = Target::Key(name.clone(), Arc::clone(&key));
+    match question.test(&target).map(|test| recorder.perform(&target, test)) {
+        Some(OutcomeRef::Yes) => Ok(Entry::Found(question.answer_of(true))),
+        Some(OutcomeRef::No) => Ok(Entry::Found(question.answer_of(false))),
+        Some(OutcomeRef::Absent) => Ok(Entry::NoKey),
+        Some(OutcomeRef::NoMap) => Ok(Entry::NoMap(name)),
+        Some(OutcomeRef::WrongKind | OutcomeRef::Value(_)) | None => {
+            match attribute_entry(name, &key, recorder)? {
+                Entry::NoMap(name) => Ok(Entry::NoMap(name)),
+                Entry::NoKey => Ok(Entry::NoKey),
+                Entry::Found(value) => question.answer(value.as_ref()).map(Entry::Found),
+            }
+        }
+    }
+}
+
 /// Finds the map that a node stands for, without looking into it.
 fn locate<'e, 'r: 'e>(node: &'e Node, recorder: &mut Recorder<'r>) -> Result<Place<'e>, EvalError> {
     match node {
-        Node::Attribute(name, _) if recorder.present(name) => Ok(Place::Attribute(name)),
-        Node::Attribute(name, _) => Ok(Place::Absent(name)),
+        Node::Attribute(name, _, _) if recorder.present(name) => Ok(Place::Attribute(name)),
+        Node::Attribute(name, _, _) => Ok(Place::Absent(name)),
         Node::Or(operands) => {
             let [first, second] = operands.as_ref();
             match locate(first, recorder)? {
@@ -224,14 +346,14 @@ fn locate<'e, 'r: 'e>(node: &'e Node, recorder: &mut Recorder<'r>) -> Result<Pla
         Node::Conditional(operands) => locate(branch(operands, recorder)?, recorder),
         Node::Constant(_)
         | Node::Fail(_)
-        | Node::Index(_)
+        | Node::Index(_, _)
         | Node::All(_)
         | Node::Any(_)
         | Node::Compare(_, _, _)
         | Node::Add(_)
         | Node::Convert(_, _)
         | Node::Test(_, _)
-        | Node::Matches(_, _) => evaluate(node, recorder).map(Place::Made),
+        | Node::Ask(_, _) => evaluate(node, recorder).map(Place::Made),
     }
 }
 
@@ -239,28 +361,6 @@ fn locate<'e, 'r: 'e>(node: &'e Node, recorder: &mut Recorder<'r>) -> Result<Pla
 fn branch<'e>(operands: &'e [Node; 3], recorder: &mut Recorder<'_>) -> Result<&'e Node, EvalError> {
     let [condition, yes, no] = operands;
     Ok(if truth(condition, recorder)? { yes } else { no })
-}
-
-/// A comparison. The one place that decides how it is observed: both values are.
-fn relate(
-    relation: Relation,
-    value_type: ValueType,
-    operands: &[Node; 2],
-    recorder: &mut Recorder<'_>,
-) -> Result<bool, EvalError> {
-    let [left, right] = operands;
-    let left = evaluate(left, recorder)?;
-    let right = evaluate(right, recorder)?;
-    compare::holds(relation, value_type, left.as_ref(), right.as_ref())
-}
-
-fn text_test(test: TextTest, left: &str, right: &str) -> Result<bool, EvalError> {
-    match test {
-        TextTest::StartsWith => Ok(left.starts_with(right)),
-        TextTest::EndsWith => Ok(left.ends_with(right)),
-        TextTest::Wildcard => Ok(pattern::wildcard(left, right)),
-        TextTest::Matches => Ok(pattern::regex(left)?.is_match(right)),
-    }
 }
 
 /// Integers wrap around, as they do where the language comes from.
@@ -274,7 +374,7 @@ fn add<'e>(left: &Operand<'_>, right: &Operand<'_>) -> Result<Operand<'e>, EvalE
             }
             Value::String([a, b].concat().into())
         }
-        (_, other) => return Err(wrong_kind(ValueType::String, other)),
+        (_, other) => return Err(EvalError::wrong_kind(ValueType::String, other)),
     };
     Ok(Operand::Made(sum))
 }

@@ -28,6 +28,15 @@
 //! # Ok::<(), expr::CompileError>(())
 //! ```
 //!
+//! # Observations
+//!
+//! Where an attribute or an entry of a map is compared with a constant – itself, as an alternative of `|`, or as a branch
+//! of `conditional` – only the outcome counts, and only the outcome is recorded: `a == "x"`, `a != "x"`, `a < 5`,
+//! `(m["k"] | "") == "x"`, `a.startsWith("p")`, `match(a, "p*")`, `"re".matches(a)`. Everything else records values: what
+//! is handed on, compared with another attribute or computed with, and comparisons of types whose equal values are
+//! written in several ways (addresses, names, URIs, floating point numbers). An error that quotes a value has recorded
+//! it. A [`Tuning`] makes programs read values where they could test.
+//!
 //! # Invariant
 //!
 //! A program sees a request only through the recorder. Its operands are evaluated from left to right and only as far as
@@ -51,6 +60,8 @@ mod types;
 mod compile;
 mod node;
 mod program;
+mod question;
+mod tuning;
 
 mod compare;
 mod evaluate;
@@ -60,6 +71,7 @@ mod pattern;
 pub use error::{CompileError, EvalError, Warning};
 pub use manifest::Manifest;
 pub use program::{Program, compile};
+pub use tuning::{Look, Tuning};
 
 #[cfg(test)]
 mod conformance;

@@ -17,6 +17,9 @@ pub const PATTERN_BYTES: usize = 4 * 1024;
 /// Bytes of memory that a regular expression may take when it is compiled.
 pub const REGEX_BYTES: usize = 256 * 1024;
 
+/// Bytes of memory that the making of a regular expression's table may take, in each of two places.
+pub const AUTOMATON_BYTES: usize = 256 * 1024;
+
 /// Bytes of a DNS name that is not in lower-case ASCII already. DNS itself allows fewer.
 pub const DNS_NAME_BYTES: usize = 1024;
 

@@ -3,13 +3,16 @@
 //! Made by `compile` alone, so the types of operands fit. What they evaluate to is checked all the same, since an
 //! attribute is only as typed as who sent it.
 
-use std::collections::HashSet;
+mod looks;
+
+use std::ops::Range;
 
 use attributes::{Name, Value, ValueType};
-use checkcache::Target;
-use regex::Regex;
 
 use crate::EvalError;
+use crate::question::Question;
+
+pub(crate) use looks::{looks, reads, tune};
 
 /// A part of a program.
 #[derive(Debug, Clone)]
@@ -18,17 +21,17 @@ pub(crate) enum Node {
     Constant(Value),
     /// An error that is known already.
     Fail(EvalError),
-    /// An attribute that the manifest gives a type.
-    Attribute(Name, ValueType),
-    /// The entry of a map: the map, the key.
-    Index(Box<[Node; 2]>),
+    /// An attribute that the manifest gives a type, and where it is written.
+    Attribute(Name, ValueType, Range<usize>),
+    /// The entry of a map: the map, the key. And where it is written.
+    Index(Box<[Node; 2]>, Range<usize>),
     /// The first of two that is there.
     Or(Box<[Node; 2]>),
     /// Whether all hold.
     All(Vec<Node>),
     /// Whether one holds.
     Any(Vec<Node>),
-    /// A comparison of two values of a type.
+    /// A comparison of two values of a type, neither of them known.
     Compare(Relation, ValueType, Box<[Node; 2]>),
     /// A sum, or one text after the other.
     Add(Box<[Node; 2]>),
@@ -38,8 +41,8 @@ pub(crate) enum Node {
     Convert(Conversion, Box<Node>),
     /// A test of the first text with the second.
     Test(TextTest, Box<[Node; 2]>),
-    /// A test of a text with a regular expression that is known already.
-    Matches(Regex, Box<Node>),
+    /// A comparison with something that is known already.
+    Ask(Box<Question>, Box<Node>),
 }
 
 /// How two values are compared.
@@ -82,22 +85,22 @@ impl Node {
     /// The operands, in the order in which they are evaluated.
     pub(crate) fn operands(&self) -> &[Node] {
         match self {
-            Self::Constant(_) | Self::Fail(_) | Self::Attribute(_, _) => &[],
+            Self::Constant(_) | Self::Fail(_) | Self::Attribute(_, _, _) => &[],
             Self::All(operands) | Self::Any(operands) => operands,
-            Self::Index(operands)
+            Self::Index(operands, _)
             | Self::Or(operands)
             | Self::Add(operands)
             | Self::Compare(_, _, operands)
             | Self::Test(_, operands) => operands.as_slice(),
             Self::Conditional(operands) => operands.as_slice(),
-            Self::Convert(_, operand) | Self::Matches(_, operand) => std::slice::from_ref(operand),
+            Self::Convert(_, operand) | Self::Ask(_, operand) => std::slice::from_ref(operand),
         }
     }
 
     /// Whether the node may be absent, which `|` asks of its first operand. All others have a value or an error.
     pub(crate) fn may_be_absent(&self) -> bool {
         match self {
-            Self::Attribute(_, _) | Self::Index(_) => true,
+            Self::Attribute(_, _, _) | Self::Index(_, _) => true,
             Self::Or(operands) => operands.iter().all(Self::may_be_absent),
             Self::Constant(_)
             | Self::Fail(_)
@@ -108,57 +111,35 @@ impl Node {
             | Self::Conditional(_)
             | Self::Convert(_, _)
             | Self::Test(_, _)
-            | Self::Matches(_, _) => false,
+            | Self::Ask(_, _) => false,
         }
     }
 
-    /// Everything that an evaluation may look at, without repetition.
-    pub(crate) fn reads(&self) -> Vec<Target> {
-        let mut reads = Reads::default();
-        reads.node(self);
-        reads.targets
+    /// The operands, to be changed.
+    pub(crate) fn operands_mut(&mut self) -> &mut [Node] {
+        match self {
+            Self::Constant(_) | Self::Fail(_) | Self::Attribute(_, _, _) => &mut [],
+            Self::All(operands) | Self::Any(operands) => operands,
+            Self::Index(operands, _)
+            | Self::Or(operands)
+            | Self::Add(operands)
+            | Self::Compare(_, _, operands)
+            | Self::Test(_, operands) => operands.as_mut_slice(),
+            Self::Conditional(operands) => operands.as_mut_slice(),
+            Self::Convert(_, operand) | Self::Ask(_, operand) => std::slice::from_mut(operand),
+        }
     }
 }
 
-#[derive(Default)]
-struct Reads {
-    targets: Vec<Target>,
-    seen: HashSet<Target>,
-}
-
-impl Reads {
-    fn add(&mut self, target: Target) {
-        if self.seen.insert(target.clone()) {
-            self.targets.push(target);
-        }
-    }
-
-    fn node(&mut self, node: &Node) {
-        match node {
-            Node::Attribute(name, _) => self.add(Target::Attribute(name.clone())),
-            Node::Index(operands) => {
-                let [map, key] = operands.as_ref();
-                self.map(map, key);
-                self.node(key);
-            }
-            _ => node.operands().iter().for_each(|operand| self.node(operand)),
-        }
-    }
-
-    /// A map of which only the entry of one key is asked for.
-    fn map(&mut self, map: &Node, key: &Node) {
-        match (map, key) {
-            (Node::Attribute(name, _), Node::Constant(Value::String(key))) => {
-                self.add(Target::Key(name.clone(), key.clone()));
-            }
-            (Node::Or(maps), _) => maps.iter().for_each(|map| self.map(map, key)),
-            (Node::Conditional(operands), _) => {
-                let [condition, yes, no] = operands.as_ref();
-                self.node(condition);
-                self.map(yes, key);
-                self.map(no, key);
-            }
-            _ => self.node(map),
+impl Relation {
+    /// The relation with its sides exchanged.
+    pub(crate) fn flipped(self) -> Self {
+        match self {
+            Self::Equal | Self::NotEqual => self,
+            Self::Less => Self::Greater,
+            Self::LessOrEqual => Self::GreaterOrEqual,
+            Self::Greater => Self::Less,
+            Self::GreaterOrEqual => Self::LessOrEqual,
         }
     }
 }

@@ -2,9 +2,13 @@
 
 mod re2;
 
+use checkcache::Matcher;
 use regex::{Regex, RegexBuilder};
+use regex_automata::dfa::{StartKind, dense};
+use regex_automata::nfa::thompson;
 
 use crate::error::quoted;
+use crate::node::TextTest;
 use crate::{EvalError, limits};
 
 /// Compiles a regular expression in RE2's notation. It matches in time that is linear in the text.
@@ -29,15 +33,60 @@ pub(crate) fn regex(pattern: &str) -> Result<Regex, EvalError> {
     })
 }
 
-/// Whether a text is what a pattern says: a `*` at its end stands for anything, else one at its start does, else the
-/// text must be equal. There is no escape.
-pub(crate) fn wildcard(text: &str, pattern: &str) -> bool {
-    if let Some(prefix) = pattern.strip_suffix('*') {
-        text.starts_with(prefix)
-    } else if let Some(suffix) = pattern.strip_prefix('*') {
-        text.ends_with(suffix)
-    } else {
-        text == pattern
+/// A regular expression in RE2's notation as the table that a trace carries. `None` if it would be too large.
+///
+/// It finds what [`regex()`] finds: the same parser and the same library make it, of the same translation.
+pub(crate) fn matcher(pattern: &str) -> Option<Matcher> {
+    let table = dense::Config::new()
+        .start_kind(StartKind::Unanchored)
+        .accelerate(false)
+        .minimize(true)
+        .dfa_size_limit(Some(limits::AUTOMATON_BYTES))
+        .determinize_size_limit(Some(limits::AUTOMATON_BYTES));
+    let automaton = dense::Builder::new()
+        .configure(table)
+        .thompson(thompson::Config::new().nfa_size_limit(Some(limits::REGEX_BYTES)))
+        .build(&re2::translate(pattern))
+        .ok()?;
+    Matcher::new(pattern, &automaton.to_sparse().ok()?.to_bytes_little_endian()).ok()
+}
+
+/// What a wildcard pattern says: a `*` at its end stands for anything, else one at its start does, else the text must
+/// be equal. There is no escape.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wildcard<'p> {
+    Prefix(&'p str),
+    Suffix(&'p str),
+    Exact(&'p str),
+}
+
+impl<'p> Wildcard<'p> {
+    pub(crate) fn of(pattern: &'p str) -> Self {
+        if let Some(prefix) = pattern.strip_suffix('*') {
+            Self::Prefix(prefix)
+        } else if let Some(suffix) = pattern.strip_prefix('*') {
+            Self::Suffix(suffix)
+        } else {
+            Self::Exact(pattern)
+        }
+    }
+
+    fn matches(self, text: &str) -> bool {
+        match self {
+            Self::Prefix(prefix) => text.starts_with(prefix),
+            Self::Suffix(suffix) => text.ends_with(suffix),
+            Self::Exact(exact) => text == exact,
+        }
+    }
+}
+
+/// Tests one text with another.
+pub(crate) fn test(how: TextTest, left: &str, right: &str) -> Result<bool, EvalError> {
+    match how {
+        TextTest::StartsWith => Ok(left.starts_with(right)),
+        TextTest::EndsWith => Ok(left.ends_with(right)),
+        TextTest::Wildcard => Ok(Wildcard::of(right).matches(left)),
+        TextTest::Matches => Ok(regex(left)?.is_match(right)),
     }
 }
 

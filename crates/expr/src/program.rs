@@ -4,8 +4,8 @@ use attributes::{Value, ValueType};
 use checkcache::{Recorder, Target};
 
 use crate::compile::lower;
-use crate::node::Node;
-use crate::{CompileError, EvalError, Manifest, Warning, evaluate, parser, types};
+use crate::node::{self, Node};
+use crate::{CompileError, EvalError, Look, Manifest, Tuning, Warning, evaluate, parser, types};
 
 /// An expression that has been parsed, checked against a manifest and prepared.
 ///
@@ -25,7 +25,7 @@ pub fn compile(text: &str, manifest: &dyn Manifest) -> Result<Program, CompileEr
     let expr = parser::parse(text)?;
     let typed = types::check(&expr, manifest)?;
     let (node, warnings) = lower(&typed);
-    let reads = node.reads();
+    let reads = node::reads(&node);
     Ok(Program { text: text.into(), node, result_type: typed.value_type, warnings, reads })
 }
 
@@ -44,6 +44,16 @@ impl Program {
     /// whose key is computed is listed as a whole.
     pub fn reads(&self) -> Vec<Target> {
         self.reads.clone()
+    }
+
+    /// Every place in the text where an evaluation may look at a request, and what it asks there.
+    pub fn looks(&self) -> Vec<Look> {
+        node::looks(&self.node)
+    }
+
+    /// Sets what is read by value where it could be tested. Results stay the same, observations do not.
+    pub fn tune(&mut self, tuning: &Tuning) {
+        node::tune(&mut self.node, tuning);
     }
 
     /// What compiles but may not mean what its author thinks.

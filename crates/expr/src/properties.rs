@@ -6,7 +6,7 @@ use attributes::{Bag, Duration, Kind, StringMap, Timestamp, Value, ValueType};
 use checkcache::{Recorder, Target, Test};
 use proptest::prelude::*;
 
-use crate::{EvalError, compile, parser};
+use crate::{EvalError, Tuning, compile, parser, pattern};
 
 /// One attribute of every type, named after its first letters, and a second one of some.
 fn manifest() -> BTreeMap<String, ValueType> {
@@ -127,7 +127,10 @@ fn typed_deep(value_type: ValueType, depth: u32) -> BoxedStrategy<String> {
             (text(), text()).prop_map(|(a, b)| format!("{a}.startsWith({b})")),
             (text(), text()).prop_map(|(a, b)| format!("{a}.matches({b})")),
             (text(), text()).prop_map(|(a, b)| format!("match({a}, {b})")),
-            (text(), text()).prop_map(|(a, b)| format!("({a} < {b})")),
+            any_with_order()
+                .prop_flat_map(move |t| (of(t), prop::sample::select(vec!["<", "<=", ">", ">="]), of(t)))
+                .prop_map(|(a, op, b)| format!("({a} {op} {b})")),
+            (text(), text()).prop_map(|(a, b)| format!("{a}.endsWith({b})")),
             any_with_equality()
                 .prop_flat_map(move |t| (of(t), prop::sample::select(vec!["==", "!="]), of(t)))
                 .prop_map(|(a, op, b)| format!("({a} {op} {b})")),
@@ -190,6 +193,11 @@ fn any_with_equality() -> impl Strategy<Value = ValueType> {
     prop::sample::select(ValueType::ALL.into_iter().filter(has_equality).collect::<Vec<_>>())
 }
 
+fn any_with_order() -> impl Strategy<Value = ValueType> {
+    let ordered = [ValueType::String, ValueType::Int64, ValueType::Double, ValueType::Timestamp];
+    prop::sample::select(ordered.to_vec())
+}
+
 /// Any attribute may be absent, and now and then one has a value of any kind.
 fn bag() -> impl Strategy<Value = Bag> {
     let attribute = |(name, value_type): (String, ValueType)| {
@@ -206,6 +214,54 @@ fn bag() -> impl Strategy<Value = Bag> {
 
 fn program() -> impl Strategy<Value = String> {
     any_type().prop_flat_map(|value_type| typed_deep(value_type, 3))
+}
+
+/// Regular expressions, most of them well-formed.
+fn regular_expression() -> impl Strategy<Value = String> {
+    let leaf = prop::sample::select(vec![
+        "a",
+        "b",
+        "é",
+        "ſ",
+        "K",
+        ".",
+        "^",
+        "$",
+        "[ab]",
+        "[^a]",
+        "[a-é]",
+        r"\d",
+        r"\w",
+        r"\W",
+        r"\s",
+        r"\b",
+        r"\B",
+        r"\pL",
+        "[[:alpha:]]",
+        r"\.",
+        "/",
+        r"\A",
+        r"\z",
+        r"\Qa.\E",
+        "\n",
+        "",
+    ])
+    .prop_map(str::to_owned);
+    leaf.prop_recursive(4, 16, 3, |inner| {
+        let suffix = prop::sample::select(vec!["*", "+", "?", "{2}", "{1,3}", "*?", "+?"]);
+        let flags = prop::sample::select(vec!["", "?:", "?i:", "?s:", "?m:", "?im:", "?U:"]);
+        prop_oneof![
+            4 => prop::collection::vec(inner.clone(), 1..4).prop_map(|parts| parts.concat()),
+            2 => (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("{a}|{b}")),
+            2 => (inner.clone(), suffix).prop_map(|(a, suffix)| format!("(?:{a}){suffix}")),
+            2 => (flags, inner).prop_map(|(flags, a)| format!("({flags}{a})")),
+        ]
+    })
+}
+
+/// Texts of the characters that patterns are made of.
+fn haystack() -> impl Strategy<Value = String> {
+    prop_oneof![3 => "[ab./ \\nékKſS0_\u{10ffff}]{0,8}", 1 => "\\PC{0,8}"]
 }
 
 proptest! {
@@ -284,6 +340,29 @@ proptest! {
                 && reads.iter().any(|read| read.attribute() == seen.target.attribute());
             let announced = reads.contains(&seen.target) || reads.contains(&whole) || by_key;
             prop_assert!(announced, "{} is not in {reads:?}", seen.target);
+        }
+    }
+
+    /// Whether attributes are tested or read makes no difference to any result.
+    #[test]
+    fn tests_and_values_lead_to_the_same(text in program(), bag in bag()) {
+        let mut program = compile(&text, &manifest()).unwrap();
+        let tested = program.evaluate(&mut Recorder::new(&bag));
+        program.tune(&Tuning::by_value());
+        let mut recorder = Recorder::new(&bag);
+        prop_assert_eq!(&tested, &program.evaluate(&mut recorder));
+        for seen in recorder.into_trace().observations() {
+            prop_assert!(matches!(seen.test, Test::Value | Test::Present), "{}", seen);
+        }
+    }
+
+    /// A pattern's table finds what the pattern finds.
+    #[test]
+    fn tables_match_what_patterns_match(pattern in regular_expression(), texts in prop::collection::vec(haystack(), 8)) {
+        if let (Ok(regex), Some(matcher)) = (pattern::regex(&pattern), pattern::matcher(&pattern)) {
+            for text in texts {
+                prop_assert_eq!(matcher.is_match(&text), Some(regex.is_match(&text)), "{:?} in {:?}", pattern, text);
+            }
         }
     }
 

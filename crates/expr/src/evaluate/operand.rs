@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use attributes::{Value, ValueRef, ValueType};
 
-use super::wrong_kind;
 use crate::EvalError;
 
 /// A value: the request's, the program's, or one that the evaluation made.
@@ -34,7 +33,7 @@ impl Operand<'_> {
     pub(super) fn text(&self) -> Result<&str, EvalError> {
         match self.as_ref() {
             ValueRef::String(text) => Ok(text),
-            value => Err(wrong_kind(ValueType::String, value)),
+            value => Err(EvalError::wrong_kind(ValueType::String, value)),
         }
     }
 
@@ -48,7 +47,7 @@ impl Operand<'_> {
     pub(super) fn truth(&self) -> Result<bool, EvalError> {
         match self.as_ref() {
             ValueRef::Bool(truth) => Ok(truth),
-            value => Err(wrong_kind(ValueType::Bool, value)),
+            value => Err(EvalError::wrong_kind(ValueType::Bool, value)),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Tests of evaluation: expression and attributes, then the result and what was observed.
 
+mod observed;
+
 use std::collections::BTreeMap;
 
 use attributes::{Bag, StringMap, Value, ValueType};
@@ -110,7 +112,8 @@ fn operands_are_looked_at_only_as_far_as_they_count() {
         "i=3",
         expect![[r#"
             = "true"
-            i is "3"
+            i < "5"? yes
+            i > "2"? yes
         "#]],
     );
 }
@@ -121,9 +124,9 @@ fn absence_is_an_error_unless_an_alternative_is_given() {
         "s == \"x\"",
         "",
         expect![[r#"
-        error: lookup failed: 's'
-        s is absent
-    "#]],
+            error: lookup failed: 's'
+            s == "x"? absent
+        "#]],
     );
     check(
         "s | s2",
@@ -138,10 +141,10 @@ fn absence_is_an_error_unless_an_alternative_is_given() {
         "b || s == \"x\"",
         "b=false",
         expect![[r#"
-        error: lookup failed: 's'
-        b is "false"
-        s is absent
-    "#]],
+            error: lookup failed: 's'
+            b is "false"
+            s == "x"? absent
+        "#]],
     );
     // Inside of a function absence is an error again.
     check(
@@ -337,6 +340,7 @@ fn values_of_another_kind_than_declared_are_errors() {
     let outcomes = texts.map(|text| outcome(text, &manifest, &bag)).concat();
     expect![[r#"
         error: error converting value to INT64: 'one'
+        i == "1"? of another kind
         i is "one"
         error: error converting value to STRING_MAP: 'm' is of another kind
         m["k"] is of another kind

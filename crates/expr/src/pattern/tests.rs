@@ -1,15 +1,18 @@
 //! Tests of patterns: what matches what, as RE2 has it.
 
-use super::{regex, wildcard};
+use super::{Wildcard, matcher, regex};
 use crate::limits;
 
 fn check(pattern: &str, matching: &[&str], others: &[&str]) {
     let regex = regex(pattern).unwrap_or_else(|error| panic!("{pattern}: {error}"));
+    let matcher = matcher(pattern).unwrap_or_else(|| panic!("{pattern} has no table"));
     for text in matching {
         assert!(regex.is_match(text), "{pattern} should match {text:?}, as {regex}");
+        assert_eq!(matcher.is_match(text), Some(true), "the table of {pattern} should match {text:?}");
     }
     for text in others {
         assert!(!regex.is_match(text), "{pattern} should not match {text:?}, as {regex}");
+        assert_eq!(matcher.is_match(text), Some(false), "the table of {pattern} should not match {text:?}");
     }
 }
 
@@ -90,6 +93,23 @@ fn one_star_counts_and_the_last_one_first() {
         ("xabc", "*abc*", false),
         ("*abcd", "*abc*", true),
     ] {
-        assert_eq!(wildcard(text, pattern), expected, "{text} {pattern}");
+        assert_eq!(Wildcard::of(pattern).matches(text), expected, "{text} {pattern}");
     }
+}
+
+#[test]
+fn tables_of_usual_patterns_are_small() {
+    let usual = [
+        r"^/api/v[0-9]+/users/[^/]+$",
+        r"(?i)^mozilla/.*bot",
+        r"^[a-z0-9-]{1,63}$",
+        r"^/(a|b|c)/.*\.(css|js|png)$",
+        r"^[^@]+@example\.com$",
+    ];
+    for pattern in usual {
+        let size = matcher(pattern).map(|matcher| matcher.table().len());
+        assert!(size.is_some_and(|size| size < 3_000), "{pattern}: {size:?}");
+    }
+    // One that takes more than its limit is there without.
+    assert!(regex(r"^\pL{2}$").is_ok() && matcher(r"^\pL{2}$").is_none());
 }
