@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use attributes::{Timestamp, Value};
-use checkcache::{Recorder, Target};
-use expr::{EvalError, Program};
+use checkcache::{Recorder, Target, Validity};
+use expr::{EvalError, Look, Program, Tuning};
 use thiserror::Error;
 
 use crate::template::{RenderError, Template};
@@ -19,6 +19,9 @@ pub struct Aspect {
     pub kind: AspectKind,
     /// The position of its adapter block in [`Snapshot::handlers`](crate::Snapshot::handlers).
     pub handler: usize,
+    /// How long what it contributes to a verdict may be used again, at the longest. What its adapter says may be
+    /// tighter.
+    pub validity: Validity,
     /// What its kind needs to know.
     pub params: AspectParams,
 }
@@ -168,6 +171,19 @@ impl Aspect {
     /// Everything that an evaluation may look at.
     pub fn reads(&self) -> Vec<Target> {
         self.programs().into_iter().flat_map(Program::reads).collect()
+    }
+
+    /// Every place where an evaluation may look at a request, and what it asks there.
+    pub(crate) fn looks(&self) -> Vec<Look> {
+        self.programs().into_iter().flat_map(Program::looks).collect()
+    }
+
+    /// Sets what is read by value. Only aspects that decide have something to gain by it: no other is cached.
+    pub(crate) fn tune(&mut self, tuning: &Tuning) {
+        match &mut self.params {
+            AspectParams::Lists(lists) => lists.check_expression.tune(tuning),
+            AspectParams::Denials | AspectParams::AccessLogs(_) | AspectParams::Metrics(_) => {}
+        }
     }
 
     fn programs(&self) -> Vec<&Program> {

@@ -10,8 +10,11 @@ manifests:
     attributes:
       target.service: { value_type: STRING }
       source.ip: { value_type: IP_ADDRESS }
+      source.port: { value_type: INT64 }
       source.user: { value_type: STRING }
       source.labels: { value_type: STRING_MAP }
+      request.headers: { value_type: STRING_MAP }
+      request.id: { value_type: STRING }
       request.path: { value_type: STRING }
       request.method: { value_type: STRING }
       request.size: { value_type: INT64 }

@@ -30,6 +30,7 @@ mod snapshot;
 mod subject;
 mod suggest;
 mod template;
+mod tuning;
 mod validate;
 
 pub use adapter::{AdapterInfo, HandlerConfig, ParamProblem};

@@ -24,5 +24,16 @@ pub const TEMPLATE_DEPTH_MAX: usize = 32;
 /// The longest text that one log template renders; what would go beyond is an error.
 pub const LOG_TEXT_BYTES_MAX: usize = 1024 * 1024;
 
+/// How many constants the checks of one subject may compare with an attribute that has few values before its value is
+/// read instead. The module `tuning` argues both numbers.
+pub const EQUALITIES_MAX: usize = 16;
+
+/// How many constants they may compare with any other attribute, or with this one if not all by equality.
+pub const COMPARISONS_MAX: usize = 128;
+
+// A trace with as many observations as these can still be stored.
+const _: () =
+    assert!(EQUALITIES_MAX <= COMPARISONS_MAX && COMPARISONS_MAX < checkcache::limits::TRACE_OBSERVATIONS);
+
 // A rule's nesting costs two levels of YAML, a list and a map, below the document's own.
 const _: () = assert!(2 * RULE_DEPTH_MAX + 8 <= YAML_DEPTH_MAX);

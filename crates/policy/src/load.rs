@@ -6,6 +6,7 @@ use crate::diagnostic::Findings;
 use crate::document::Documents;
 use crate::plan::Identity;
 use crate::revision::revision;
+use crate::tuning::tune;
 use crate::validate::validate;
 use crate::{AdapterInfo, Diagnostic, Severity, Snapshot};
 
@@ -25,6 +26,9 @@ pub struct Options {
     pub identity_attribute: String,
     /// The part of the hierarchy that the values of that attribute are in.
     pub identity_domain: String,
+    /// Whether checks read every attribute by value where a test would do. Cached verdicts then hold for equal values
+    /// only; it is there to be compared with.
+    pub reads_values: bool,
 }
 
 /// The outcome of loading.
@@ -45,7 +49,8 @@ pub fn load(files: &[SourceFile], adapters: &[&AdapterInfo], options: &Options) 
         attribute: Name::from(options.identity_attribute.as_str()),
         domain: options.identity_domain.clone(),
     };
-    let validated = validate(&documents, adapters, &identity, &mut findings);
+    let mut validated = validate(&documents, adapters, &identity, &mut findings);
+    tune(&mut validated.check, options.reads_values);
     let snapshot = (!findings.has_errors()).then(|| Snapshot::new(validated, identity, revision));
     Loaded { snapshot, diagnostics: findings.into_diagnostics() }
 }
@@ -55,6 +60,7 @@ impl Default for Options {
         Self {
             identity_attribute: "target.service".to_owned(),
             identity_domain: "svc.cluster.local".to_owned(),
+            reads_values: false,
         }
     }
 }

@@ -21,6 +21,8 @@ pub(crate) fn revision<'t>(parts: impl Iterator<Item = (String, &'t str)>, optio
     field(FORMAT);
     field(&options.identity_attribute);
     field(&options.identity_domain);
+    // Not a difference in what is decided, but in how it is observed: the traces of one revision are of one kind.
+    field(if options.reads_values { "values" } else { "tests" });
     for (key, text) in parts {
         field(&key);
         field(&normalised(text));

@@ -7,6 +7,7 @@
 mod adapters;
 mod aspects;
 mod buckets;
+mod cacheability;
 mod descriptors;
 mod expressions;
 mod manifests;

@@ -131,7 +131,7 @@ proptest! {
 }
 
 /// Some fail where an attribute is absent, some do not.
-const SELECTORS: [&str; 7] = [
+const SELECTORS: [&str; 10] = [
     "",
     "true",
     r#"source.user == "a""#,
@@ -139,6 +139,9 @@ const SELECTORS: [&str; 7] = [
     r#"request.path.startsWith("/x") || source.labels["app"] == "web""#,
     r#"source.labels["app"] == (source.user | "web")"#,
     "request.size > 10",
+    "request.size <= 10 || request.size != 50",
+    r#"match(request.path, "*y") && "^/x/[a-z]$".matches(request.path)"#,
+    r#"(source.labels["app"] | source.user | "").endsWith("b")"#,
 ];
 
 fn selecting(rules: &[(&str, &str, &str)], own: &[&str]) -> Snapshot {

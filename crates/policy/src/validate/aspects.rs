@@ -4,16 +4,17 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use attributes::{Kind, ValueType};
+use checkcache::Validity;
 use expr::Program;
 
-use super::Vocabulary;
 use super::descriptors::{Found, LogShape, Section, list_of};
-use super::expressions::{compile, compile_as, labels, selector};
+use super::expressions::{check_selector, compile, compile_as, labels, selector};
+use super::{Vocabulary, cacheability};
 use crate::diagnostic::{At, Findings};
 use crate::document::{Fields, Node, Text};
 use crate::suggest::{did_you_mean, listed};
 use crate::template::Template;
-use crate::{AccessLogsParams, Aspect, AspectKind, AspectParams, ListsParams, MetricParams};
+use crate::{AccessLogsParams, Aspect, AspectKind, AspectParams, ListsParams, MetricParams, Phase};
 
 /// What reading an aspect needs beside the aspect.
 pub(super) struct Context<'a> {
@@ -40,17 +41,26 @@ pub(super) fn read(
     let adapter = fields.take("adapter", findings);
     let selector_node = fields.take("selector", findings);
     let params = fields.take("params", findings);
+    let ttl = fields.take("valid_duration", findings);
+    let uses = fields.take("valid_use_count", findings);
     fields.finish_with(findings, |field| {
         PARAM_FIELDS.contains(&field).then(|| format!("`{field}` belongs under `params:`, one level deeper"))
     });
     let selector = selector(selector_node, manifest, findings);
     let kind = read_kind(kind, node.at, findings)?;
+    if kind.phase() == Some(Phase::Check) {
+        check_selector(selector_node, selector.as_ref(), findings);
+    }
     let handler = read_adapter(adapter, kind, node.at, &context, findings);
+    let validity = read_validity(ttl, uses, kind, findings);
     let at = params.map_or(node.at, |params| params.at);
     let nothing = Node { at, content: crate::document::Content::Null };
     let reader = ParamsReader { context: &context, at };
     let params = reader.read(kind, params.unwrap_or(&nothing), findings)?;
-    Some((selector, Aspect { location: context.location, kind, handler: handler?, params }))
+    Some((
+        selector,
+        Aspect { location: context.location, kind, handler: handler?, validity: validity?, params },
+    ))
 }
 
 /// The kind, if it is one that is served.
@@ -73,6 +83,40 @@ fn read_kind(node: Option<&Node>, aspect: At, findings: &mut Findings<'_>) -> Op
         return None;
     }
     Some(kind)
+}
+
+/// How long, and how often, what the aspect says may be used again; as long as the snapshot if it does not say.
+fn read_validity(
+    ttl: Option<&Node>,
+    uses: Option<&Node>,
+    kind: AspectKind,
+    findings: &mut Findings<'_>,
+) -> Option<Validity> {
+    if let Some(stray) = ttl.or(uses).filter(|_| kind.phase() != Some(Phase::Check)) {
+        findings
+            .error(stray.at, format!("`{kind}` aspects have no part in a verdict"))
+            .help("`validDuration` and `validUseCount` are for aspects that decide".to_owned());
+        return None;
+    }
+    let ttl = match ttl {
+        Some(node) => Some(node.span("`valid_duration`", findings)?),
+        None => None,
+    };
+    let uses = match uses {
+        Some(node) => {
+            let count = node.integer("`valid_use_count`", findings)?;
+            let Ok(count) = u32::try_from(count) else {
+                findings.error(node.at, format!("expected a count of uses from 0, found {count}"));
+                return None;
+            };
+            Some(count)
+        }
+        None => None,
+    };
+    Some(match (ttl, uses) {
+        (None, None) => Validity::Revision,
+        (ttl, uses) => Validity::For { ttl: ttl.unwrap_or(checkcache::limits::TTL_MAX), uses },
+    })
 }
 
 fn read_adapter(
@@ -134,6 +178,7 @@ impl ParamsReader<'_> {
             None => Text { at: self.at, value: "source.ip".to_owned() },
         };
         let check_expression = compile(&text, "`check_expression`", self.manifest(), findings)?;
+        cacheability::check(&check_expression, &text, "this aspect", findings);
         let found = check_expression.result_type();
         if found.carrier() != Kind::String && found != ValueType::IpAddress {
             findings.error(

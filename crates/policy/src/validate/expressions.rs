@@ -6,6 +6,7 @@ use std::sync::Arc;
 use attributes::ValueType;
 use expr::Program;
 
+use super::cacheability;
 use crate::Labels;
 use crate::diagnostic::{At, Findings};
 use crate::document::{Node, Text};
@@ -68,6 +69,16 @@ pub(super) fn selector(
         return None;
     }
     compile_as(ValueType::Bool, &text, "a selector", manifest, findings)
+}
+
+/// Warns of what a selector of checks should rather not look at.
+pub(super) fn check_selector(node: Option<&Node>, selector: Option<&Program>, findings: &mut Findings<'_>) {
+    // What was compiled is a text.
+    if let (Some(node), Some(selector)) = (node, selector)
+        && let Some(text) = node.coerced_text("`selector`", findings)
+    {
+        cacheability::check(selector, &text, "this selector", findings);
+    }
 }
 
 /// Compiles the labels of a metric, log or quota: exactly those of its descriptor, each of its type. Sorted by name.

@@ -4,7 +4,7 @@ use expr::Program;
 
 use super::aspects::{self, Context};
 use super::descriptors::list_of;
-use super::expressions::selector;
+use super::expressions::{check_selector, selector};
 use super::{Vocabulary, ignore_header};
 use crate::Phase;
 use crate::diagnostic::Findings;
@@ -73,6 +73,9 @@ impl Reader<'_, '_> {
         let selector = selector(selector_node, &self.vocabulary.descriptors.manifest, self.findings);
         let aspects = self.aspects(aspects, location);
         let nested = self.rules(nested, &format!("{location}."), depth + 1);
+        if !aspects.check.is_empty() || !nested.check.is_empty() {
+            check_selector(selector_node, selector.as_ref(), self.findings);
+        }
         blocks.check.extend(rule(location, selector.as_ref(), aspects.check, nested.check));
         blocks.report.extend(rule(location, selector.as_ref(), aspects.report, nested.report));
     }

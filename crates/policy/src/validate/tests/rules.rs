@@ -498,3 +498,52 @@ fn duplicate_keys() {
         "#]],
     );
 }
+
+#[test]
+fn validity_of_aspects() {
+    check_rules(
+        r#"rules:
+  - aspects:
+      - { kind: denials, validDuration: 5s, valid_use_count: 3 }
+      - { kind: denials, validDuration: 0s }
+      - { kind: denials, validDuration: soon }
+      - { kind: denials, validUseCount: -1 }
+      - { kind: access-logs, validDuration: 5s }
+"#,
+        &expect![[r#"
+            error: expected a duration above 0 for `valid_duration`, found `0s`
+             --> scopes/global/subjects/global/rules.yml:4:41
+              |
+            4 |       - { kind: denials, validDuration: 0s }
+              |                                         ^^
+              = help: durations look like 250ms, 30s or 1m30s
+
+            error: expected a duration above 0 for `valid_duration`, found `soon`
+             --> scopes/global/subjects/global/rules.yml:5:41
+              |
+            5 |       - { kind: denials, validDuration: soon }
+              |                                         ^^^^
+              = help: durations look like 250ms, 30s or 1m30s
+
+            error: expected a count of uses from 0, found -1
+             --> scopes/global/subjects/global/rules.yml:6:41
+              |
+            6 |       - { kind: denials, validUseCount: -1 }
+              |                                         ^^
+
+            error: there is no log descriptor `common`
+             --> scopes/global/subjects/global/rules.yml:7:9
+              |
+            7 |       - { kind: access-logs, validDuration: 5s }
+              |         ^
+              = help: the declared logs are `access`
+
+            error: `access-logs` aspects have no part in a verdict
+             --> scopes/global/subjects/global/rules.yml:7:45
+              |
+            7 |       - { kind: access-logs, validDuration: 5s }
+              |                                             ^^
+              = help: `validDuration` and `validUseCount` are for aspects that decide
+        "#]],
+    );
+}
