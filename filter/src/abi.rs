@@ -14,6 +14,9 @@ use client::Headers;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Failed(pub(crate) u32);
 
+/// What the host handed out is not in the form that it should be.
+const UNREADABLE: Failed = Failed(u32::MAX);
+
 type Result<T> = std::result::Result<T, Failed>;
 
 /// Levels of the log.
@@ -83,6 +86,7 @@ unsafe extern "C" {
         headers_size: usize,
         grpc_status: i32,
     ) -> u32;
+    fn proxy_grpc_send(token: u32, message: *const u8, size: usize, end_stream: u32) -> u32;
     fn proxy_grpc_cancel(token: u32) -> u32;
     fn proxy_get_status(code: *mut u32, data: *mut *mut u8, size: *mut usize) -> u32;
     fn proxy_set_effective_context(context: u32) -> u32;
@@ -123,20 +127,20 @@ pub(crate) fn log(level: Level, message: &str) {
     unsafe { proxy_log(level as u32, message.as_ptr(), message.len()) };
 }
 
-/// Nanoseconds since the Unix epoch; 0 if the host does not say.
-pub(crate) fn unix_nanos() -> u64 {
+/// Nanoseconds since the Unix epoch.
+pub(crate) fn unix_nanos() -> Result<u64> {
     let mut time = 0;
     // SAFETY: the host writes one number.
-    let status = unsafe { proxy_get_current_time_nanoseconds(&raw mut time) };
-    if check(status).is_ok() { time } else { 0 }
+    check(unsafe { proxy_get_current_time_nanoseconds(&raw mut time) })?;
+    Ok(time)
 }
 
-/// Nanoseconds on a clock that nobody sets; the wall's if the host has no other.
-pub(crate) fn monotonic_nanos() -> u64 {
+/// Nanoseconds on a clock that nobody sets.
+pub(crate) fn monotonic_nanos() -> Result<u64> {
     let mut time = 0;
     // SAFETY: the host writes one number.
-    let status = unsafe { clock_time_get(MONOTONIC, 1, &raw mut time) };
-    if check(status).is_ok() { time } else { unix_nanos() }
+    check(unsafe { clock_time_get(MONOTONIC, 1, &raw mut time) })?;
+    Ok(time)
 }
 
 /// Has the root context called every so often.
@@ -155,7 +159,7 @@ pub(crate) fn buffer(buffer: Buffer, max: usize) -> Result<Vec<u8>> {
 pub(crate) fn map(map: Map) -> Result<Headers> {
     // SAFETY: the host writes a pointer and a size.
     let bytes = take(|data, size| unsafe { proxy_get_header_map_pairs(map as u32, data, size) })?;
-    Ok(client::decode_pairs(&bytes).unwrap_or_default())
+    client::decode_pairs(&bytes).ok_or(UNREADABLE)
 }
 
 /// Replaces all lines of a name by one.
@@ -218,7 +222,7 @@ pub(crate) fn reply(reply: &client::LocalReply) -> Result<()> {
 /// The host takes a cluster's name here, or a serialized `envoy.config.core.v3.GrpcService`; and as a name may well
 /// be read as a message – the bytes of `mixer` are one – it is always given the message.
 pub(crate) fn grpc_call(cluster: &str, call: &client::Call) -> Result<u32> {
-    let service = client::envoy_grpc_service(cluster).ok_or(Failed(u32::MAX))?;
+    let service = client::envoy_grpc_service(cluster).ok_or(UNREADABLE)?;
     // Envoy answers with success, "parse failure" for a cluster that it does not know, or "internal failure": the
     // three that the SDK takes.
     proxy_wasm::hostcalls::dispatch_grpc_call(
@@ -232,7 +236,28 @@ pub(crate) fn grpc_call(cluster: &str, call: &client::Call) -> Result<u32> {
     .map_err(|status| Failed(status as u32))
 }
 
-/// Gives a call up.
+/// Opens a stream on which the server only answers, and says all that there is to say on it. What comes back comes to
+/// the context that is active in the SDK.
+pub(crate) fn grpc_watch(cluster: &str, message: &[u8]) -> Result<u32> {
+    let service = client::envoy_grpc_service(cluster).ok_or(UNREADABLE)?;
+    // The same three statuses as for a call.
+    let token = proxy_wasm::hostcalls::open_grpc_stream(
+        &service,
+        proto::path::FEED_SERVICE,
+        proto::path::WATCH,
+        Vec::new(),
+    )
+    .map_err(|status| Failed(status as u32))?;
+    // SAFETY: the message outlives the call.
+    let sent = check(unsafe { proxy_grpc_send(token, message.as_ptr(), message.len(), 1) });
+    if let Err(failed) = sent {
+        let _ = grpc_cancel(token);
+        return Err(failed);
+    }
+    Ok(token)
+}
+
+/// Gives a call or a stream up.
 pub(crate) fn grpc_cancel(token: u32) -> Result<()> {
     // SAFETY: only numbers.
     check(unsafe { proxy_grpc_cancel(token) })

@@ -1,16 +1,19 @@
 //! Envoy's contexts: one root for each virtual machine, one for each stream.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use checkcache::{Code, HeaderOperation, Operation, Tick};
-use client::{Client, Config, Counter, Effect, GrpcFailure, Headers, Host, Now, Proceed, StreamId};
+use checkcache::{Code, HeaderOperation, Operation};
+use client::{
+    BatchId, Client, Config, Counter, Effect, GrpcFailure, Headers, Host, Now, Proceed, RenewalId, StreamId,
+};
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{Action, ContextType};
 
 use crate::abi::{self, Buffer, Level, Map};
+use crate::clock::Clock;
 
 /// How exact deadlines and report intervals are.
 const TICK: Duration = Duration::from_millis(50);
@@ -27,8 +30,17 @@ pub(crate) struct Root {
     /// Clients of earlier configurations that still have something to finish.
     retired: Vec<Shared>,
     metrics: Vec<Option<abi::Metric>>,
-    /// The reports on their way, by token: whose, and of how many requests.
-    reports: HashMap<u32, (Shared, usize)>,
+    /// Its own calls on their way, by token.
+    calls: HashMap<u32, (Shared, Purpose)>,
+    /// The stream on which the server says what changed, by token.
+    feed: Option<(u32, Shared)>,
+}
+
+/// What a call of the root's is for.
+#[derive(Debug, Clone, Copy)]
+enum Purpose {
+    Report(BatchId),
+    Renewal(RenewalId),
 }
 
 /// A stream's context.
@@ -36,6 +48,9 @@ struct Http {
     id: u32,
     client: Shared,
 }
+
+/// A stream of a machine that has no configuration. The SDK takes no "none" for an answer.
+struct Unconfigured;
 
 /// The stream that the current callback is about.
 struct Envoy;
@@ -45,8 +60,8 @@ impl Host for Envoy {
         abi::property(path)
     }
 
-    fn request_headers(&self) -> Headers {
-        abi::map(Map::RequestHeaders).unwrap_or_default()
+    fn request_headers(&self) -> Option<Headers> {
+        abi::map(Map::RequestHeaders).ok()
     }
 
     fn response_headers(&self) -> Headers {
@@ -58,15 +73,21 @@ impl Host for Envoy {
     }
 }
 
+thread_local! {
+    static CLOCK: Cell<Clock> = const { Cell::new(Clock::NEW) };
+}
+
 fn now() -> Now {
-    Now { tick: Tick(abi::monotonic_nanos()), unix_nanos: abi::unix_nanos() }
+    let now = CLOCK.get().at(abi::monotonic_nanos().ok(), abi::unix_nanos().ok());
+    CLOCK.set(now);
+    Now { tick: now.elapsed, unix_nanos: now.wall }
 }
 
 // === impl Root ===
 
 impl Root {
     pub(crate) fn new(id: u32) -> Self {
-        Self { id, client: None, retired: Vec::new(), metrics: Vec::new(), reports: HashMap::new() }
+        Self { id, client: None, retired: Vec::new(), metrics: Vec::new(), calls: HashMap::new(), feed: None }
     }
 
     fn clients(&self) -> Vec<Shared> {
@@ -86,7 +107,9 @@ impl Root {
     fn perform(&mut self, client: &Shared, effects: Vec<Effect>) {
         for effect in effects {
             match effect {
-                Effect::Report { call, requests } => self.report(client, &call, requests),
+                Effect::Report { batch, call } => self.call(client, Purpose::Report(batch), &call),
+                Effect::Renew { renewal, call } => self.call(client, Purpose::Renewal(renewal), &call),
+                Effect::Watch { message } => self.watch(client, &message),
                 Effect::Check { stream, .. }
                 | Effect::EditRequest { stream, .. }
                 | Effect::Resume { stream }
@@ -96,32 +119,68 @@ impl Root {
                         let _ = abi::set_effective_context(self.id);
                     }
                 }
-                Effect::Cancel { .. } | Effect::Warn(_) => perform(client, vec![effect], Position::Elsewhere),
+                Effect::Cancel { token } => {
+                    self.calls.remove(&token);
+                    perform(client, vec![effect], Position::Elsewhere);
+                }
+                Effect::Warn(_) => perform(client, vec![effect], Position::Elsewhere),
             }
         }
     }
 
-    fn report(&mut self, client: &Shared, call: &client::Call, requests: usize) {
+    fn call(&mut self, client: &Shared, purpose: Purpose, call: &client::Call) {
         let cluster = client.borrow().cluster().to_owned();
         match abi::grpc_call(&cluster, call) {
             Ok(token) => {
-                self.reports.insert(token, (Rc::clone(client), requests));
+                match purpose {
+                    Purpose::Report(batch) => client.borrow_mut().on_report_sent(batch, token),
+                    Purpose::Renewal(renewal) => client.borrow_mut().on_renewal_sent(renewal, token),
+                }
+                self.calls.insert(token, (Rc::clone(client), purpose));
             }
-            Err(_) => self.reported(client, requests, Err(unsendable(&cluster))),
+            Err(_) => self.answered(client, purpose, Err(unsendable(&cluster))),
         }
     }
 
-    fn reported(&mut self, client: &Shared, requests: usize, answer: client::Answer<'_>) {
-        let effects = client.borrow_mut().on_report_answer(requests, answer, now());
+    fn answered(&mut self, client: &Shared, purpose: Purpose, answer: client::Answer<'_>) {
+        let effects = match purpose {
+            Purpose::Report(batch) => client.borrow_mut().on_report_answer(batch, answer, now()),
+            Purpose::Renewal(renewal) => client.borrow_mut().on_renewal_answer(renewal, answer, now()),
+        };
+        self.perform(client, effects);
+    }
+
+    fn watch(&mut self, client: &Shared, message: &[u8]) {
+        let cluster = client.borrow().cluster().to_owned();
+        match abi::grpc_watch(&cluster, message) {
+            Ok(token) => self.feed = Some((token, Rc::clone(client))),
+            Err(_) => self.unwatched(client, &unsendable(&cluster)),
+        }
+    }
+
+    fn unwatched(&mut self, client: &Shared, failure: &GrpcFailure) {
+        let effects = client.borrow_mut().on_feed_closed(failure, now());
         self.perform(client, effects);
     }
 }
 
 impl Context for Root {
-    fn on_grpc_call_response(&mut self, token: u32, status: u32, _response_size: usize) {
-        let Some((client, requests)) = self.reports.remove(&token) else { return };
-        let answer = if status == 0 { Ok([].as_slice()) } else { Err(failure(status)) };
-        self.reported(&client, requests, answer);
+    fn on_grpc_call_response(&mut self, token: u32, status: u32, response_size: usize) {
+        let Some((client, purpose)) = self.calls.remove(&token) else { return };
+        let message = if status == 0 { Ok(message(response_size)) } else { Err(failure(status)) };
+        self.answered(&client, purpose, message.as_deref().map_err(Clone::clone));
+    }
+
+    fn on_grpc_stream_message(&mut self, token: u32, size: usize) {
+        let Some((_, client)) = self.feed.clone().filter(|(open, _)| *open == token) else { return };
+        let effects = client.borrow_mut().on_feed_message(&message(size), now());
+        self.perform(&client, effects);
+    }
+
+    fn on_grpc_stream_close(&mut self, token: u32, status: u32) {
+        if let Some((_, client)) = self.feed.take_if(|(open, _)| *open == token) {
+            self.unwatched(&client, &failure(status));
+        }
     }
 }
 
@@ -151,7 +210,13 @@ impl RootContext for Root {
             &format!("mixer filter: checks and reports go to cluster `{}`", config.cluster()),
         );
         let client = Rc::new(RefCell::new(Client::new(config, now())));
-        self.retired.extend(self.client.replace(client));
+        if let Some(before) = self.client.replace(client) {
+            if let Some((token, _)) = self.feed.take() {
+                let _ = abi::grpc_cancel(token);
+            }
+            before.borrow_mut().retire();
+            self.retired.push(before);
+        }
         true
     }
 
@@ -166,12 +231,25 @@ impl RootContext for Root {
     }
 
     fn create_http_context(&self, id: u32) -> Option<Box<dyn HttpContext>> {
-        let client = Rc::clone(self.client.as_ref()?);
-        Some(Box::new(Http { id, client }))
+        Some(match &self.client {
+            Some(client) => Box::new(Http { id, client: Rc::clone(client) }),
+            None => Box::new(Unconfigured),
+        })
     }
 
     fn get_type(&self) -> Option<ContextType> {
         Some(ContextType::HttpContext)
+    }
+}
+
+// === impl Unconfigured ===
+
+impl Context for Unconfigured {}
+
+impl HttpContext for Unconfigured {
+    fn on_http_request_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
+        let _ = abi::reply(&client::LocalReply::unconfigured());
+        Action::Pause
     }
 }
 
@@ -185,13 +263,8 @@ impl Http {
 
 impl Context for Http {
     fn on_grpc_call_response(&mut self, _token: u32, status: u32, response_size: usize) {
-        let message;
-        let answer = if status == 0 {
-            message = abi::buffer(Buffer::GrpcReceive, response_size).unwrap_or_default();
-            Ok(message.as_slice())
-        } else {
-            Err(failure(status))
-        };
+        let message = if status == 0 { Ok(message(response_size)) } else { Err(failure(status)) };
+        let answer = message.as_deref().map_err(Clone::clone);
         let effects = self.client.borrow_mut().on_answer(self.stream(), answer, &Envoy, now());
         perform(&self.client, effects, Position::Elsewhere);
     }
@@ -270,8 +343,8 @@ fn perform(client: &Shared, effects: Vec<Effect>, position: Position) {
                 }
             }
             Effect::Warn(text) => abi::log(Level::Warn, &format!("mixer filter: {text}")),
-            // Only the root sends reports, since they outlive the stream.
-            Effect::Report { .. } => {}
+            // Only the root makes these calls, since they outlive the stream.
+            Effect::Report { .. } | Effect::Renew { .. } | Effect::Watch { .. } => {}
         }
     }
 }
@@ -290,6 +363,11 @@ fn edit(map: Map, operations: &[HeaderOperation]) {
             );
         }
     }
+}
+
+/// The message that came. One that cannot be had is empty, which no answer of the server's is.
+fn message(size: usize) -> Vec<u8> {
+    abi::buffer(Buffer::GrpcReceive, size).unwrap_or_default()
 }
 
 fn failure(status: u32) -> GrpcFailure {

@@ -6,6 +6,7 @@
 //! Invariant: nothing panics. A trap would end the virtual machine that all streams of a worker share.
 
 mod abi;
+mod clock;
 mod context;
 
 // The entry point is an exported function without mangling, which only unsafe code can declare.

@@ -32,9 +32,19 @@ pub(crate) struct StreamAttributes {
     pub(crate) own: Bag,
     /// One for each word of the vocabulary, filled when it is looked at.
     cells: [OnceCell<Option<Value>>; VOCABULARY.len()],
-    request_headers: OnceCell<(Arc<StringMap>, bool)>,
+    request_headers: OnceCell<RequestHeaders>,
     response_headers: OnceCell<Arc<StringMap>>,
     authn: OnceCell<Option<StringMap>>,
+}
+
+/// Request headers by lower-case name, and what else there is to know of them.
+#[derive(Debug)]
+struct RequestHeaders {
+    map: Arc<StringMap>,
+    /// Whether the proxy handed them out.
+    readable: bool,
+    /// Whether attributes of the client's own were among them.
+    with_attributes: bool,
 }
 
 /// A stream's attributes as they can be seen in a phase.
@@ -72,20 +82,28 @@ impl View<'_> {
     /// Request headers by lower-case name. Several lines of a name are one value with commas, as RFC 9110 joins them
     /// (cookies with semicolons, as RFC 9113 does), so that no line can hide behind another.
     fn request_headers(&self) -> &Arc<StringMap> {
-        &self.fetch_request_headers().0
+        &self.fetch_request_headers().map
+    }
+
+    /// Whether the proxy hands out the request's headers.
+    pub(crate) fn is_readable(&self) -> bool {
+        self.fetch_request_headers().readable
     }
 
     /// Whether the request brings attributes of its own along, which nobody here trusts.
     pub(crate) fn brings_attributes(&self) -> bool {
-        self.fetch_request_headers().1
+        self.fetch_request_headers().with_attributes
     }
 
-    fn fetch_request_headers(&self) -> &(Arc<StringMap>, bool) {
+    fn fetch_request_headers(&self) -> &RequestHeaders {
         self.stream.request_headers.get_or_init(|| {
-            let mut headers = self.host.request_headers();
+            let headers = self.host.request_headers();
+            let readable = headers.is_some();
+            let mut headers = headers.unwrap_or_default();
             let before = headers.len();
             headers.retain(|(name, _)| !name.eq_ignore_ascii_case(FORWARDED_ATTRIBUTES.as_bytes()));
-            (Arc::new(join(&headers)), headers.len() < before)
+            let with_attributes = headers.len() < before;
+            RequestHeaders { map: Arc::new(join(&headers)), readable, with_attributes }
         })
     }
 

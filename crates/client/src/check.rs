@@ -4,163 +4,51 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use attributes::wire::DictionaryMismatch;
-use attributes::{Timestamp, Value};
+use attributes::{Bag, Timestamp};
+use checkcache::wire::Precondition;
 use checkcache::{
-    CheckCache, HeaderOperation, Limits, Lookup, Operation, Revision, Root, RouteDirective, Status,
+    CheckCache, Code, HeaderOperation, Limits, Lookup, Revision, Root, RouteDirective, Status, Tick,
+    Validity, Verdict,
 };
-use checkcache::{Tick, Vacancy, Verdict};
 use hashbrown::HashMap;
 
-use crate::attribute::{FORWARDED_ATTRIBUTES, Phase, StreamAttributes, View};
+use crate::attribute::{Phase, StreamAttributes, View};
 use crate::counters::Counters;
+use crate::demand::{Demand, Demanded};
 use crate::failure::FailurePolicy;
+use crate::feed::Feed;
+use crate::renewal::{Renewal, Renewals};
 use crate::report::ReportQueue;
 use crate::service::Override;
-use crate::{Config, Counter, FailureClass, GrpcFailure, Host, limits, wire};
-
-/// A stream, by a number that the shell gave it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct StreamId(pub u32);
-
-/// The time, by both clocks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Now {
-    /// On the monotonic clock: for deadlines and validity.
-    pub tick: Tick,
-    /// On the wall's, in nanoseconds since the epoch: for attributes.
-    pub unix_nanos: u64,
-}
-
-/// How a call to the server ended: with a message, or with a status that is not OK.
-pub type Answer<'a> = Result<&'a [u8], GrpcFailure>;
-
-/// Whether a stream may go on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Proceed {
-    /// It may.
-    Continue,
-    /// It waits for the server, or has been answered.
-    Pause,
-}
-
-/// A unary call of the server.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Call {
-    /// The method's name.
-    pub method: &'static str,
-    /// The request, encoded.
-    pub message: Vec<u8>,
-    /// How long it may take.
-    pub timeout: Duration,
-}
-
-/// An answer that the proxy gives itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LocalReply {
-    /// The HTTP status.
-    pub status: u16,
-    /// The gRPC status, for requests that are gRPC; `None` derives it from the HTTP status.
-    pub grpc_status: Option<i32>,
-    /// The body.
-    pub body: String,
-    /// Headers.
-    pub headers: Vec<(String, String)>,
-    /// The reason, for the proxy's access log.
-    pub details: &'static str,
-}
-
-/// What is to be done.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Effect {
-    /// Call the server for a stream, and say how it went: [`Client::on_call_sent`] or [`Client::on_answer`].
-    Check {
-        /// The stream.
-        stream: StreamId,
-        /// The call.
-        call: Call,
-    },
-    /// Nobody waits for a call any more.
-    Cancel {
-        /// The call, by the number that the shell gave it.
-        token: u32,
-    },
-    /// Change the request's headers. Before [`Effect::Resume`].
-    EditRequest {
-        /// The stream.
-        stream: StreamId,
-        /// The changes, in order.
-        operations: Vec<HeaderOperation>,
-        /// Whether the route is to be chosen anew.
-        reroute: bool,
-    },
-    /// Let a paused stream go on.
-    Resume {
-        /// The stream.
-        stream: StreamId,
-    },
-    /// Answer a stream.
-    Reply {
-        /// The stream.
-        stream: StreamId,
-        /// The answer.
-        reply: LocalReply,
-    },
-    /// Send a report, and say how it went: [`Client::on_report_answer`].
-    Report {
-        /// The call.
-        call: Call,
-        /// How many requests it reports.
-        requests: usize,
-    },
-    /// Tell the operator.
-    Warn(String),
-}
+use crate::stream::{Calling, Extent, State, Stream, allow, apply, refuse, strip};
+use crate::wire::Content;
+use crate::{
+    Answer, Call, Config, Counter, Effect, FailureClass, GrpcFailure, Host, Now, Proceed, StreamId, limits,
+    wire,
+};
 
 /// The filter's brain: one for each virtual machine of the proxy.
 #[derive(Debug)]
 pub struct Client {
-    config: Config,
-    cache: CheckCache,
+    pub(crate) config: Config,
+    pub(crate) cache: CheckCache,
     seeded: bool,
-    revision: Revision,
+    /// What verdicts are looked up under.
+    pub(crate) revision: Revision,
+    /// What the policy reads; `None` as long as nobody has said.
+    pub(crate) demanded: Option<Demanded>,
     /// How many words of the dictionary the server is known to have, as far as it was heard of.
-    word_count: u32,
-    counters: Counters,
-    reports: ReportQueue,
+    pub(crate) word_count: u32,
+    pub(crate) counters: Counters,
+    pub(crate) reports: ReportQueue,
+    pub(crate) feed: Feed,
+    pub(crate) renewals: Renewals,
     streams: HashMap<StreamId, Stream>,
     /// The deadlines of calls, in order, since all are given the same time.
     deadlines: VecDeque<(Tick, StreamId)>,
     calls: u64,
     id_prefix: String,
     warned: Option<Tick>,
-}
-
-#[derive(Debug)]
-struct Stream {
-    attributes: StreamAttributes,
-    check: bool,
-    report: bool,
-    strip: bool,
-    state: State,
-}
-
-#[derive(Debug)]
-enum State {
-    /// Nothing is decided, or nothing had to be.
-    Unchecked,
-    /// The server was asked.
-    Calling {
-        deadline: Tick,
-        token: Option<u32>,
-        word_count: u32,
-        id: String,
-        vacancy: Option<Vacancy>,
-        retried: bool,
-    },
-    /// It goes on; what is to be done to the response.
-    Allowed { cache_hit: bool, response_headers: Vec<HeaderOperation> },
-    /// It was answered.
-    Answered { cache_hit: bool, status: Status },
 }
 
 // === impl Client ===
@@ -176,9 +64,12 @@ impl Client {
             ),
             seeded: false,
             revision: Revision::default(),
+            demanded: None,
             word_count: config.dictionary.len() as u32,
             counters: Counters::default(),
             reports: ReportQueue::new(config.batch_max, config.batch_interval),
+            feed: Feed::new(config.feed_enabled),
+            renewals: Renewals::default(),
             streams: HashMap::new(),
             deadlines: VecDeque::new(),
             calls: 0,
@@ -193,9 +84,14 @@ impl Client {
         self.config.cluster()
     }
 
+    /// A newer configuration has taken over: finishes what it has, and hears of no more changes.
+    pub fn retire(&mut self) {
+        self.feed = Feed::new(false);
+    }
+
     /// Whether no stream is open and no report waits.
     pub fn is_idle(&self) -> bool {
-        self.streams.is_empty() && self.reports.is_empty()
+        self.streams.is_empty() && self.reports.is_empty() && self.renewals.is_empty()
     }
 
     /// What was counted since the last time.
@@ -206,7 +102,7 @@ impl Client {
     /// Whether a stream may go on.
     pub fn proceed(&self, stream: StreamId) -> Proceed {
         match self.streams.get(&stream).map(|stream| &stream.state) {
-            Some(State::Calling { .. } | State::Answered { .. }) => Proceed::Pause,
+            Some(State::Calling(_) | State::Answered { .. }) => Proceed::Pause,
             Some(State::Unchecked | State::Allowed { .. }) | None => Proceed::Continue,
         }
     }
@@ -223,16 +119,38 @@ impl Client {
             return effects;
         }
         self.counters.count(Counter::CheckCalls);
+        if !view.is_readable() {
+            // A rule about a header would find it absent and pass the request by. There is nothing to ask the server.
+            self.counters.count(Counter::CheckCacheMisses);
+            self.counters.count(Counter::FailedClosed);
+            effects.extend(
+                self.warn("the proxy does not hand out a request's headers; it is refused".to_owned(), now),
+            );
+            refuse(
+                id,
+                &mut stream,
+                Status::new(Code::Internal, "the request cannot be read"),
+                false,
+                &mut effects,
+            );
+            self.streams.insert(id, stream);
+            return effects;
+        }
         let root = Root { revision: self.revision, quota: None };
         let vacancy = match self.cache.lookup(&root, &view, now.tick) {
             Lookup::Hit(hit) => {
                 let verdict = hit.verdict().clone();
+                let renewal = if self.renewals.has_room() { hit.renew() } else { None };
                 self.counters.count(Counter::CheckCacheHits);
                 self.counters.count(if verdict.status.is_ok() {
                     Counter::CheckCacheHitAccepts
                 } else {
                     Counter::CheckCacheHitDenies
                 });
+                if let Some(vacancy) = renewal {
+                    let (demanded, bag) = self.said(&view, Extent::Demanded);
+                    self.renewals.add(Renewal { bag, demanded, vacancy });
+                }
                 apply(id, &mut stream, verdict, true, &mut effects);
                 self.streams.insert(id, stream);
                 return effects;
@@ -243,25 +161,26 @@ impl Client {
         self.counters.count(Counter::RemoteCheckCalls);
         self.calls += 1;
         let deadline = now.tick.after(self.config.check_timeout);
-        stream.state = State::Calling {
+        let calling = Calling {
             deadline,
             token: None,
             word_count: self.word_count,
             id: format!("{}-{:x}", self.id_prefix, self.calls),
             vacancy: Some(vacancy),
-            retried: false,
+            fewer_words: false,
+            extent: Extent::Demanded,
         };
         self.deadlines.push_back((deadline, id));
-        effects.extend(self.call(id, &stream, host, now));
+        effects.push(self.call(id, &stream.attributes, &calling, host, now));
+        stream.state = State::Calling(calling);
         self.streams.insert(id, stream);
         effects
     }
 
     /// A call is on its way; the shell knows it by a number.
     pub fn on_call_sent(&mut self, id: StreamId, number: u32) {
-        if let Some(State::Calling { token, .. }) = self.streams.get_mut(&id).map(|stream| &mut stream.state)
-        {
-            *token = Some(number);
+        if let Some(State::Calling(calling)) = self.streams.get_mut(&id).map(|stream| &mut stream.state) {
+            calling.token = Some(number);
         }
     }
 
@@ -291,11 +210,7 @@ impl Client {
         effects.extend(self.cancel(&stream));
         if stream.report {
             stream.note_outcome();
-            self.counters.count(Counter::ReportCalls);
-            let bag = view(&self.config, &stream.attributes, host, Phase::Report).bag();
-            if !self.reports.add(bag, now.tick) {
-                self.counters.count(Counter::ReportsDropped);
-            }
+            self.note_report(&stream.attributes, host, now);
         }
         effects
     }
@@ -315,10 +230,10 @@ impl Client {
             self.deadlines.pop_front();
             let Some(mut stream) = self.streams.remove(&id) else { continue };
             // The shell's numbers may come again: only this stream's own deadline counts.
-            if matches!(stream.state, State::Calling { deadline: own, .. } if own == deadline) {
-                if let State::Calling { token: Some(token), .. } = stream.state {
-                    effects.push(Effect::Cancel { token });
-                }
+            if let State::Calling(Calling { deadline: own, token, .. }) = stream.state
+                && own == deadline
+            {
+                effects.extend(token.map(|token| Effect::Cancel { token }));
                 self.counters.count(Counter::RemoteCallTimeouts);
                 self.fail(
                     id,
@@ -331,33 +246,10 @@ impl Client {
             }
             self.streams.insert(id, stream);
         }
-        while let Some(bags) = self.reports.next_batch(now.tick) {
-            self.counters.count(Counter::RemoteReportCalls);
-            let message = wire::encode_report(&bags, &self.config.dictionary, self.word_count);
-            let call = Call { method: proto::path::REPORT, message, timeout: limits::REPORT_TIMEOUT };
-            effects.push(Effect::Report { call, requests: bags.len() });
-        }
+        effects.extend(self.due_reports(now));
+        effects.extend(self.due_renewals(now));
+        effects.extend(self.watch(now));
         effects
-    }
-
-    /// A report has arrived, or is lost.
-    pub fn on_report_answer(&mut self, requests: usize, answer: Answer<'_>, now: Now) -> Vec<Effect> {
-        self.reports.settle();
-        let Err(failure) = answer else {
-            self.counters.count(Counter::RemoteReportSuccesses);
-            return Vec::new();
-        };
-        if let Some(mismatch) = DictionaryMismatch::parse(&failure.message) {
-            self.word_count = self.word_count.min(mismatch.server_word_count);
-        }
-        self.counters.add(Counter::ReportsDropped, requests);
-        self.counters.count(match failure.class() {
-            FailureClass::Timeout => Counter::RemoteReportTimeouts,
-            FailureClass::Unreachable => Counter::RemoteReportSendErrors,
-            _ => Counter::RemoteReportOtherErrors,
-        });
-        let warning = format!("a report of {requests} requests was lost: {}", failure.message);
-        self.warn(warning, now).into_iter().collect()
     }
 
     fn open(&mut self, host: &dyn Host, now: Now, effects: &mut Vec<Effect>) -> Stream {
@@ -376,13 +268,30 @@ impl Client {
         }
     }
 
-    fn call(&mut self, id: StreamId, stream: &Stream, host: &dyn Host, now: Now) -> Option<Effect> {
-        let State::Calling { deadline, word_count, id: call_id, .. } = &stream.state else { return None };
+    fn call(
+        &mut self,
+        id: StreamId,
+        attributes: &StreamAttributes,
+        calling: &Calling,
+        host: &dyn Host,
+        now: Now,
+    ) -> Effect {
         self.counters.count(Counter::RemoteCalls);
-        let bag = view(&self.config, &stream.attributes, host, Phase::Check).bag();
-        let message = wire::encode_check(&bag, &self.config.dictionary, *word_count, call_id.clone());
-        let timeout = deadline.since(now.tick).max(Duration::from_millis(1));
-        Some(Effect::Check { stream: id, call: Call { method: proto::path::CHECK, message, timeout } })
+        let view = view(&self.config, attributes, host, Phase::Check);
+        let (revision, bag) = self.said(&view, calling.extent);
+        let (dictionary, words) = (&self.config.dictionary, calling.word_count);
+        let message = wire::encode_check(&bag, revision, dictionary, words, calling.id.clone());
+        let timeout = calling.deadline.since(now.tick).max(Duration::from_millis(1));
+        Effect::Check { stream: id, call: Call { method: proto::path::CHECK, message, timeout } }
+    }
+
+    /// What a check says of a request, and the revision that it was chosen by; none if it was not chosen.
+    fn said(&self, view: &View<'_>, extent: Extent) -> (Revision, Bag) {
+        let demanded = self.demanded.as_ref().filter(|_| extent != Extent::Everything);
+        match demanded {
+            Some(Demanded { revision, check: Some(demand), .. }) => (*revision, demand.select(view)),
+            Some(Demanded { check: None, .. }) | None => (Revision::default(), view.bag()),
+        }
     }
 
     fn answered(
@@ -393,14 +302,13 @@ impl Client {
         host: &dyn Host,
         now: Now,
     ) -> Vec<Effect> {
-        let State::Calling { word_count, vacancy, .. } = &mut stream.state else { return Vec::new() };
-        let (word_count, vacancy) = (*word_count, vacancy.take());
+        let State::Calling(calling) = &mut stream.state else { return Vec::new() };
         let mut effects = Vec::new();
         let message = match answer {
             Ok(message) => message,
             Err(failure) => {
-                if let Some(again) = self.shrink(id, stream, &failure, vacancy, host, now) {
-                    return vec![again];
+                if self.shrink(calling, &failure) {
+                    return vec![self.call(id, &stream.attributes, calling, host, now)];
                 }
                 let class = failure.class();
                 self.counters.count(match class {
@@ -413,7 +321,7 @@ impl Client {
             }
         };
         let view = view(&self.config, &stream.attributes, host, Phase::Check);
-        let answer = match wire::decode_check(message, &self.config.dictionary, word_count, &view) {
+        let answer = match wire::decode_check(message, &self.config.dictionary, calling.word_count, &view) {
             Ok(answer) => answer,
             Err(error) => {
                 self.counters.count(Counter::RemoteCallOtherErrors);
@@ -423,16 +331,49 @@ impl Client {
             }
         };
         self.counters.count(Counter::RemoteCallSuccesses);
-        if let Some(seed) = answer.hash_seed.filter(|_| !self.seeded) {
-            self.cache = CheckCache::new(Limits::of_entries(self.config.cache_entries), seed);
-            self.seeded = true;
+        self.seed(answer.hash_seed);
+        match answer.content {
+            Content::Precondition(precondition) => {
+                self.judged(id, stream, answer.revision, *precondition, now, &mut effects);
+            }
+            Content::Demand(demand) => {
+                if self.widen(calling, answer.revision, demand) {
+                    effects.push(self.call(id, &stream.attributes, calling, host, now));
+                } else {
+                    let why = "the server wants more than all that is known";
+                    self.fail(id, stream, FailureClass::BadResponse, why, now, &mut effects);
+                }
+            }
         }
-        self.revision = answer.revision;
-        let verdict = answer.precondition.verdict;
-        match (answer.precondition.trace, vacancy) {
+        effects
+    }
+
+    /// The server has decided: stores the verdict, and does what it says.
+    fn judged(
+        &mut self,
+        id: StreamId,
+        stream: &mut Stream,
+        revision: Revision,
+        precondition: Precondition,
+        now: Now,
+        effects: &mut Vec<Effect>,
+    ) {
+        // Where there is a feed, it says what is in force; an answer may come from a server that is behind.
+        if self.feed.yields_to_answer(revision == self.revision, now.tick) {
+            self.revision = revision;
+        }
+        let Precondition { verdict, trace } = precondition;
+        let vacancy = match &mut stream.state {
+            State::Calling(calling) => calling.vacancy.take(),
+            State::Unchecked | State::Allowed { .. } | State::Answered { .. } => None,
+        };
+        match (trace, vacancy) {
             (Ok(trace), Some(vacancy)) => {
-                let root = Root { revision: answer.revision, quota: None };
-                self.cache.insert(vacancy, &root, trace, verdict.clone(), now.tick);
+                let root = Root { revision, quota: None };
+                let mut stored = verdict.clone();
+                stored.validity =
+                    stored.validity.fold(Validity::For { ttl: limits::VERDICT_TTL, uses: None });
+                self.cache.insert(vacancy, &root, trace, stored, now.tick);
             }
             (Err(why), _) => {
                 self.counters.count(Counter::Uncacheable);
@@ -445,32 +386,44 @@ impl Client {
         } else {
             Counter::RemoteCheckDenies
         });
-        apply(id, stream, verdict, false, &mut effects);
-        effects
+        apply(id, stream, verdict, false, effects);
     }
 
-    /// If a call failed because the server knows fewer words: asks once more, with those that both know.
-    fn shrink(
-        &mut self,
-        id: StreamId,
-        stream: &mut Stream,
-        failure: &GrpcFailure,
-        held: Option<Vacancy>,
-        host: &dyn Host,
-        now: Now,
-    ) -> Option<Effect> {
-        let mismatch = DictionaryMismatch::parse(&failure.message)?;
-        let State::Calling { word_count, retried, vacancy, token, .. } = &mut stream.state else {
-            return None;
-        };
-        if *retried || mismatch.server_word_count >= *word_count {
-            return None;
+    /// Uses the seed that a server sent, before anything is stored under another.
+    pub(crate) fn seed(&mut self, seed: Option<[u8; 16]>) {
+        if let Some(seed) = seed.filter(|_| !self.seeded) {
+            self.cache.reseed(seed);
+            self.seeded = true;
         }
-        (*word_count, *retried, *vacancy, *token) = (mismatch.server_word_count, true, held, None);
+    }
+
+    /// Whether to ask once more, with more attributes: what the server reads, or if that was not enough, all.
+    fn widen(&mut self, calling: &mut Calling, revision: Revision, demand: Demand) -> bool {
+        self.counters.count(Counter::StaleDemand);
+        calling.token = None;
+        calling.extent = match calling.extent {
+            Extent::Demanded => {
+                self.demanded = Some(Demanded { revision, check: Some(demand), report: None });
+                Extent::DemandedAnew
+            }
+            Extent::DemandedAnew => Extent::Everything,
+            Extent::Everything => return false,
+        };
+        self.counters.count(Counter::RemoteCallRetries);
+        true
+    }
+
+    /// Whether to ask once more with fewer words, because the call failed for that the server does not know them all.
+    fn shrink(&mut self, calling: &mut Calling, failure: &GrpcFailure) -> bool {
+        let Some(mismatch) = DictionaryMismatch::parse(&failure.message) else { return false };
+        if calling.fewer_words || mismatch.server_word_count >= calling.word_count {
+            return false;
+        }
+        (calling.word_count, calling.fewer_words, calling.token) = (mismatch.server_word_count, true, None);
         self.word_count = self.word_count.min(mismatch.server_word_count);
         self.counters.count(Counter::RemoteCallOtherErrors);
         self.counters.count(Counter::RemoteCallRetries);
-        self.call(id, stream, host, now)
+        true
     }
 
     /// The one place where a failed check becomes a decision.
@@ -503,13 +456,13 @@ impl Client {
     }
 
     fn cancel(&mut self, stream: &Stream) -> Option<Effect> {
-        let State::Calling { token, .. } = stream.state else { return None };
+        let State::Calling(calling) = &stream.state else { return None };
         self.counters.count(Counter::RemoteCallCancellations);
-        token.map(|token| Effect::Cancel { token })
+        calling.token.map(|token| Effect::Cancel { token })
     }
 
     /// At most one warning a second: what goes wrong goes wrong for every request.
-    fn warn(&mut self, text: String, now: Now) -> Option<Effect> {
+    pub(crate) fn warn(&mut self, text: String, now: Now) -> Option<Effect> {
         if self.warned.is_some_and(|last| now.tick.since(last) < Duration::from_secs(1)) {
             return None;
         }
@@ -518,131 +471,17 @@ impl Client {
     }
 }
 
-fn view<'a>(config: &'a Config, stream: &'a StreamAttributes, host: &'a dyn Host, phase: Phase) -> View<'a> {
+/// A verdict as it is stored: not for longer than a change of policy may go unnoticed.
+pub(crate) fn capped(verdict: &Verdict) -> Verdict {
+    let longest = Validity::For { ttl: limits::VERDICT_TTL, uses: None };
+    Verdict { validity: verdict.validity.fold(longest), ..verdict.clone() }
+}
+
+pub(crate) fn view<'a>(
+    config: &'a Config,
+    stream: &'a StreamAttributes,
+    host: &'a dyn Host,
+    phase: Phase,
+) -> View<'a> {
     View { configured: &config.attributes, stream, host, phase }
-}
-
-// === impl Stream ===
-
-impl Stream {
-    /// Sets what is reported of the check.
-    fn note_outcome(&mut self) {
-        let own = &mut self.attributes.own;
-        match &self.state {
-            State::Unchecked => {}
-            // The client went away before the answer came.
-            State::Calling { .. } => {
-                own.insert("check.cache_hit", false);
-            }
-            State::Allowed { cache_hit, .. } => {
-                own.insert("check.cache_hit", *cache_hit);
-                own.insert("quota.cache_hit", false);
-            }
-            State::Answered { cache_hit, status } => {
-                own.insert("check.cache_hit", *cache_hit);
-                own.insert("quota.cache_hit", false);
-                if !status.is_ok() {
-                    own.insert("check.error_code", i64::from(status.code.number()));
-                    own.insert("check.error_message", Value::from(status.to_string().as_str()));
-                    own.insert("response.code", i64::from(status.code.http()));
-                }
-            }
-        }
-    }
-}
-
-/// Does what a verdict says.
-fn apply(id: StreamId, stream: &mut Stream, verdict: Verdict, cache_hit: bool, effects: &mut Vec<Effect>) {
-    let Verdict { status, directive, attributes, refused_by: _, validity: _ } = verdict;
-    let derived = attributes.iter().map(|(name, value)| (name.clone(), value.clone()));
-    stream.attributes.own.extend(derived);
-    match directive {
-        Some(RouteDirective {
-            direct_response_code: Some(code),
-            direct_response_body,
-            response_headers,
-            ..
-        }) => {
-            let reply = LocalReply {
-                status: code,
-                grpc_status: None,
-                body: direct_response_body,
-                headers: lines(response_headers),
-                details: "mixer_direct_response",
-            };
-            answer(id, stream, status, reply, cache_hit, effects);
-        }
-        _ if !status.is_ok() => refuse(id, stream, status, cache_hit, effects),
-        directive => allow(id, stream, directive.unwrap_or_default(), cache_hit, effects),
-    }
-}
-
-fn allow(
-    id: StreamId,
-    stream: &mut Stream,
-    directive: RouteDirective,
-    cache_hit: bool,
-    effects: &mut Vec<Effect>,
-) {
-    let paused = matches!(stream.state, State::Calling { .. });
-    strip(id, stream, effects);
-    if !directive.request_headers.is_empty() {
-        effects.push(Effect::EditRequest {
-            stream: id,
-            operations: directive.request_headers,
-            reroute: true,
-        });
-    }
-    stream.state = State::Allowed { cache_hit, response_headers: directive.response_headers };
-    if paused {
-        effects.push(Effect::Resume { stream: id });
-    }
-}
-
-fn refuse(id: StreamId, stream: &mut Stream, status: Status, cache_hit: bool, effects: &mut Vec<Effect>) {
-    let reply = LocalReply {
-        status: status.code.http(),
-        grpc_status: Some(status.code.number()),
-        body: status.to_string(),
-        headers: Vec::new(),
-        details: "mixer_access_denied",
-    };
-    answer(id, stream, status, reply, cache_hit, effects);
-}
-
-fn answer(
-    id: StreamId,
-    stream: &mut Stream,
-    status: Status,
-    reply: LocalReply,
-    cache_hit: bool,
-    effects: &mut Vec<Effect>,
-) {
-    stream.state = State::Answered { cache_hit, status };
-    effects.push(Effect::Reply { stream: id, reply });
-}
-
-/// Takes out the attributes that a request brought along: they are neither believed nor passed on.
-fn strip(id: StreamId, stream: &mut Stream, effects: &mut Vec<Effect>) {
-    if std::mem::take(&mut stream.strip) {
-        let operations =
-            vec![HeaderOperation { name: FORWARDED_ATTRIBUTES.to_owned(), operation: Operation::Remove }];
-        effects.push(Effect::EditRequest { stream: id, operations, reroute: false });
-    }
-}
-
-/// The lines that operations make of no headers at all.
-fn lines(operations: Vec<HeaderOperation>) -> Vec<(String, String)> {
-    let mut lines: Vec<(String, String)> = Vec::new();
-    for HeaderOperation { name, operation } in operations {
-        match operation {
-            Operation::Append(value) => lines.push((name, value)),
-            Operation::Remove => lines.retain(|(other, _)| *other != name),
-            Operation::Replace(value) => {
-                lines.retain(|(other, _)| *other != name);
-                lines.push((name, value));
-            }
-        }
-    }
-    lines
 }

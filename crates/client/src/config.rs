@@ -57,6 +57,7 @@ pub struct Config {
     pub(crate) report_enabled: bool,
     pub(crate) batch_max: usize,
     pub(crate) batch_interval: Duration,
+    pub(crate) feed_enabled: bool,
 }
 
 impl Config {
@@ -93,6 +94,8 @@ struct Document {
     check: Check,
     #[serde(default)]
     report: Report,
+    #[serde(default)]
+    feed: Feed,
 }
 
 #[derive(Debug, Deserialize)]
@@ -147,6 +150,18 @@ struct Report {
     batch_interval: Span,
 }
 
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Feed {
+    enabled: bool,
+}
+
+impl Default for Feed {
+    fn default() -> Self {
+        Self { enabled: true }
+    }
+}
+
 fn check_timeout() -> Span {
     Span(Duration::from_secs(1))
 }
@@ -171,7 +186,7 @@ impl Default for Report {
 
 impl Document {
     fn check(self) -> Result<Config, InvalidConfig> {
-        let Self { mixer, attributes: Attributes(attributes), dictionary, check, report } = self;
+        let Self { mixer, attributes: Attributes(attributes), dictionary, check, report, feed } = self;
         if mixer.cluster.is_empty() {
             return Err(field("mixer.cluster", "is empty, expected the name of a cluster".to_owned()));
         }
@@ -199,6 +214,7 @@ impl Document {
             report_enabled: report.enabled,
             batch_max: report.batch_max,
             batch_interval: report.batch_interval.0,
+            feed_enabled: feed.enabled,
         })
     }
 }

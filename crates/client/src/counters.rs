@@ -73,6 +73,20 @@ counters! {
     FailedClosed => "total_check_failed_closed",
     /// Verdicts that could be used but not stored.
     Uncacheable => "total_check_uncacheable",
+    /// Verdicts that were asked for again before they expired.
+    Renewals => "total_check_renewals",
+    /// Checks that were answered by what the policy reads now, and asked again.
+    StaleDemand => "total_check_stale_demand",
+    /// Times that the stream was opened on which the server says what changed.
+    FeedOpens => "total_feed_opens",
+    /// Times that it ended or could not be opened; open streams are opens less losses.
+    FeedLosses => "total_feed_losses",
+    /// Updates that came on it.
+    FeedUpdates => "total_feed_updates",
+    /// Changes of the revision that verdicts are looked up under.
+    RevisionChanges => "total_revision_changes",
+    /// Times that all verdicts were dropped because the operator asked for it, or may have.
+    CacheDrops => "total_check_cache_drops",
     /// Routes whose metadata could not be read.
     InvalidRouteOverrides => "total_invalid_route_overrides",
 }
@@ -100,7 +114,7 @@ impl Counters {
 
     /// What was counted since the last time.
     pub(crate) fn take(&mut self) -> impl Iterator<Item = (Counter, u64)> + use<> {
-        let counts = std::mem::take(&mut self.0);
+        let counts = std::mem::replace(&mut self.0, [0; Counter::ALL.len()]);
         Counter::ALL.iter().copied().zip(counts).filter(|(_, count)| *count > 0)
     }
 }

@@ -9,6 +9,13 @@ pub const CHECK_TIMEOUT: std::ops::RangeInclusive<Duration> =
 /// Verdicts in the first-level cache, at most.
 pub const CACHE_ENTRIES: usize = 1_000_000;
 
+/// The longest time for which a verdict is used again, however long the server says: so long can a change of policy go
+/// unnoticed by a filter that is cut off from the feed and answers all requests from its cache.
+pub const VERDICT_TTL: Duration = Duration::from_secs(300);
+
+/// Verdicts that are being renewed; one more expires in its time.
+pub const RENEWALS: usize = 64;
+
 /// Reports in a batch, at most; the server's own limit is above it.
 pub const BATCH_MAX: usize = 1_000;
 

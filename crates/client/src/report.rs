@@ -4,59 +4,166 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use attributes::Bag;
-use checkcache::Tick;
+use attributes::wire::DictionaryMismatch;
+use checkcache::{Code, Revision, Tick};
 
-use crate::limits;
+use crate::attribute::{Phase, StreamAttributes};
+use crate::check::view;
+use crate::demand::Demanded;
+use crate::{
+    Answer, BatchId, Call, Client, Counter, Effect, FailureClass, GrpcFailure, Host, Now, limits, wire,
+};
 
 /// A bounded queue that hands out batches when they are full or old enough.
 #[derive(Debug)]
 pub(crate) struct ReportQueue {
-    waiting: VecDeque<Bag>,
+    /// Each with the revision that its attributes were chosen by.
+    waiting: VecDeque<(Revision, Bag)>,
     /// When the first report that waits came.
     since: Tick,
     batch_max: usize,
     batch_interval: Duration,
-    in_flight: usize,
+    sent: Vec<Sent>,
+    batches: u32,
+}
+
+/// A batch on its way.
+#[derive(Debug)]
+struct Sent {
+    batch: BatchId,
+    requests: usize,
+    deadline: Tick,
+    /// The call, by the number that the shell gave it.
+    token: Option<u32>,
 }
 
 impl ReportQueue {
     pub(crate) fn new(batch_max: usize, batch_interval: Duration) -> Self {
-        Self { waiting: VecDeque::new(), since: Tick::default(), batch_max, batch_interval, in_flight: 0 }
+        Self {
+            waiting: VecDeque::new(),
+            since: Tick::default(),
+            batch_max,
+            batch_interval,
+            sent: Vec::new(),
+            batches: 0,
+        }
     }
 
     /// Adds a report; if too many wait already, says so and forgets it.
-    pub(crate) fn add(&mut self, bag: Bag, now: Tick) -> bool {
+    pub(crate) fn add(&mut self, demanded: Revision, bag: Bag, now: Tick) -> bool {
         if self.waiting.len() >= limits::REPORTS_WAITING {
             return false;
         }
         if self.waiting.is_empty() {
             self.since = now;
         }
-        self.waiting.push_back(bag);
+        self.waiting.push_back((demanded, bag));
         true
     }
 
-    /// The next batch to send, if one is due.
-    pub(crate) fn next_batch(&mut self, now: Tick) -> Option<Vec<Bag>> {
+    /// The next batch to send, if one is due, with the revision that all of its attributes were chosen by.
+    fn next_batch(&mut self, now: Tick) -> Option<(BatchId, Revision, Vec<Bag>)> {
         let full = self.waiting.len() >= self.batch_max;
         let old = !self.waiting.is_empty() && now.since(self.since) >= self.batch_interval;
-        if !(full || old) || self.in_flight >= limits::REPORTS_IN_FLIGHT {
+        if !(full || old) || self.sent.len() >= limits::REPORTS_IN_FLIGHT {
             return None;
         }
-        let size = self.waiting.len().min(self.batch_max);
-        // What is left is younger than what goes; its time starts anew.
-        self.since = now;
-        self.in_flight += 1;
-        Some(self.waiting.drain(..size).collect())
+        let demanded = self.waiting.front()?.0;
+        let alike = self.waiting.iter().take_while(|(revision, _)| *revision == demanded).count();
+        let bags: Vec<Bag> = self.waiting.drain(..alike.min(self.batch_max)).map(|(_, bag)| bag).collect();
+        if alike >= self.batch_max || self.waiting.is_empty() {
+            // What is left is younger than what goes; its time starts anew.
+            self.since = now;
+        }
+        self.batches = self.batches.wrapping_add(1);
+        let batch = BatchId(self.batches);
+        let deadline = now.after(limits::REPORT_TIMEOUT);
+        self.sent.push(Sent { batch, requests: bags.len(), deadline, token: None });
+        Some((batch, demanded, bags))
     }
 
     /// Whether nothing waits and nothing is on its way.
     pub(crate) fn is_empty(&self) -> bool {
-        self.waiting.is_empty() && self.in_flight == 0
+        self.waiting.is_empty() && self.sent.is_empty()
     }
 
-    /// A batch has arrived, or is lost.
-    pub(crate) fn settle(&mut self) {
-        self.in_flight = self.in_flight.saturating_sub(1);
+    /// A batch has arrived, or is lost. `None` if that is known already.
+    fn settle(&mut self, batch: BatchId) -> Option<Sent> {
+        let index = self.sent.iter().position(|sent| sent.batch == batch)?;
+        Some(self.sent.swap_remove(index))
+    }
+
+    /// A batch whose time is up.
+    fn overdue(&self, now: Tick) -> Option<BatchId> {
+        self.sent.iter().find(|sent| sent.deadline <= now).map(|sent| sent.batch)
+    }
+}
+
+impl Client {
+    /// Adds a finished stream to the reports that wait.
+    pub(crate) fn note_report(&mut self, stream: &StreamAttributes, host: &dyn Host, now: Now) {
+        self.counters.count(Counter::ReportCalls);
+        let view = view(&self.config, stream, host, Phase::Report);
+        let (revision, mut bag) = match &self.demanded {
+            Some(Demanded { revision, report: Some(demand), .. }) => (*revision, demand.select(&view)),
+            Some(Demanded { report: None, .. }) | None => (Revision::default(), view.bag()),
+        };
+        // What the filter found out about its own check costs nothing and is the operator's only sight of it.
+        bag.extend(stream.own.iter().map(|(name, value)| (name.clone(), value.clone())));
+        if !self.reports.add(revision, bag, now.tick) {
+            self.counters.count(Counter::ReportsDropped);
+        }
+    }
+
+    pub(crate) fn due_reports(&mut self, now: Now) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        while let Some(batch) = self.reports.overdue(now.tick) {
+            let Some(sent) = self.reports.settle(batch) else { break };
+            effects.extend(sent.token.map(|token| Effect::Cancel { token }));
+            let message = "no answer within the deadline".to_owned();
+            effects.extend(self.lost(&sent, &GrpcFailure { code: Code::DeadlineExceeded, message }, now));
+        }
+        while let Some((batch, demanded, bags)) = self.reports.next_batch(now.tick) {
+            self.counters.count(Counter::RemoteReportCalls);
+            let message = wire::encode_report(&bags, demanded, &self.config.dictionary, self.word_count);
+            let call = Call { method: proto::path::REPORT, message, timeout: limits::REPORT_TIMEOUT };
+            effects.push(Effect::Report { batch, call });
+        }
+        effects
+    }
+
+    /// A report is on its way; the shell knows its call by a number.
+    pub fn on_report_sent(&mut self, batch: BatchId, token: u32) {
+        if let Some(sent) = self.reports.sent.iter_mut().find(|sent| sent.batch == batch) {
+            sent.token = Some(token);
+        }
+    }
+
+    /// A report has arrived, or is lost.
+    pub fn on_report_answer(&mut self, batch: BatchId, answer: Answer<'_>, now: Now) -> Vec<Effect> {
+        let Some(sent) = self.reports.settle(batch) else { return Vec::new() };
+        match answer {
+            Ok(_) => {
+                self.counters.count(Counter::RemoteReportSuccesses);
+                Vec::new()
+            }
+            Err(failure) => self.lost(&sent, &failure, now).into_iter().collect(),
+        }
+    }
+
+    fn lost(&mut self, sent: &Sent, failure: &GrpcFailure, now: Now) -> Option<Effect> {
+        if let Some(mismatch) = DictionaryMismatch::parse(&failure.message) {
+            self.word_count = self.word_count.min(mismatch.server_word_count);
+        }
+        self.counters.add(Counter::ReportsDropped, sent.requests);
+        self.counters.count(match failure.class() {
+            FailureClass::Timeout => Counter::RemoteReportTimeouts,
+            FailureClass::Unreachable => Counter::RemoteReportSendErrors,
+            FailureClass::ServerError
+            | FailureClass::Overloaded
+            | FailureClass::BadResponse
+            | FailureClass::NoConfig => Counter::RemoteReportOtherErrors,
+        });
+        self.warn(format!("a report of {} requests was lost: {}", sent.requests, failure.message), now)
     }
 }

@@ -1,6 +1,7 @@
 //! Tests of the state machine: what a shell would see, for what happens to streams.
 
 mod configuration;
+mod feed;
 mod host;
 
 use attributes::{Bag, Dictionary, Value};
@@ -14,7 +15,9 @@ use proto::v1;
 use self::host::FakeHost;
 use crate::{Call, Client, Config, Counter, Effect, GrpcFailure, LocalReply, Now, Proceed, StreamId};
 
-const MINIMAL: &str = r#"{"mixer": {"cluster": "mixer"}, "attributes": {"target.service": "reviews"}}"#;
+/// Without a feed, so that a tick only does what a test is about.
+const MINIMAL: &str = r#"{"mixer": {"cluster": "mixer"}, "attributes": {"target.service": "reviews"},
+    "feed": {"enabled": false}}"#;
 const SECOND: u64 = 1_000_000_000;
 
 fn at(nanos: u64) -> Now {
@@ -244,6 +247,15 @@ fn a_call_that_fails_is_decided_by_the_policy_of_its_class() {
 }
 
 #[test]
+fn headers_that_cannot_be_read_are_not_absent_headers() {
+    let mut client = client(MINIMAL);
+    request(&mut client, 1, &FakeHost::default(), &verdict(Code::Ok, ""));
+    let effects = client.on_request_headers(StreamId(2), &FakeHost::blind(), at(9));
+    assert_eq!(the_reply(&effects).body, "INTERNAL:the request cannot be read");
+    assert!(counts(&mut client).contains(&(Counter::FailedClosed, 1)));
+}
+
+#[test]
 fn an_answer_that_is_none_is_a_failure() {
     let host = FakeHost::get("/a");
     for bytes in [&[0xff; 9][..], &v1::CheckResponse::default().encode_to_vec()] {
@@ -396,7 +408,8 @@ fn directives_change_headers_and_answer_directly() {
 
 #[test]
 fn requests_are_reported_in_batches() {
-    let config = r#"{"mixer": {"cluster": "mixer"}, "report": {"batch_max": 3, "batch_interval": "2s"}}"#;
+    let config = r#"{"mixer": {"cluster": "mixer"}, "report": {"batch_max": 3, "batch_interval": "2s"},
+        "feed": {"enabled": false}}"#;
     let mut client = client(config);
     for id in 1..=4 {
         let mut host = FakeHost::get(&format!("/{id}"));
@@ -407,7 +420,9 @@ fn requests_are_reported_in_batches() {
         assert_eq!(client.on_log(StreamId(id), &host, at(10)), [], "a report is in nobody's way");
     }
     let effects = client.on_tick(at(20));
-    let [Effect::Report { call, requests: 3 }] = effects.as_slice() else { panic!("one batch: {effects:?}") };
+    let [Effect::Report { call, batch: first }] = effects.as_slice() else {
+        panic!("one batch: {effects:?}")
+    };
     let report = v1::ReportRequest::decode(call.message.as_slice()).expect("a report");
     let dictionary = dictionary();
     let decoder = attributes::wire::ReportDecoder::new(report, &dictionary).expect("read");
@@ -426,12 +441,13 @@ fn requests_are_reported_in_batches() {
 
     assert_eq!(client.on_tick(at(30)), [], "the fourth waits for company");
     let later = client.on_tick(at(3 * SECOND));
-    assert!(matches!(later.as_slice(), [Effect::Report { requests: 1, .. }]), "{later:?}");
+    let [Effect::Report { batch: second, .. }] = later.as_slice() else { panic!("one batch: {later:?}") };
     assert!(!client.is_idle());
     let lost = Err(GrpcFailure { code: Code::Unavailable, message: "no healthy upstream".into() });
-    assert!(matches!(client.on_report_answer(3, lost, at(0)).as_slice(), [Effect::Warn(_)]));
-    client.on_report_answer(1, Ok(&[]), at(0));
+    assert!(matches!(client.on_report_answer(*first, lost, at(0)).as_slice(), [Effect::Warn(_)]));
+    client.on_report_answer(*second, Ok(&[]), at(0));
     assert!(client.is_idle());
+    assert_eq!(client.on_report_answer(*second, Ok(&[]), at(0)), [], "it is known already");
     let counts = counts(&mut client);
     for expected in [
         (Counter::ReportCalls, 4),
@@ -449,12 +465,13 @@ fn a_stream_that_was_never_seen_is_reported_all_the_same() {
     let mut client = client(MINIMAL);
     client.on_log(StreamId(9), &FakeHost::get("/early"), at(1));
     let effects = client.on_tick(at(2 * SECOND));
-    assert!(matches!(effects.as_slice(), [Effect::Report { requests: 1, .. }]));
+    assert!(matches!(effects.as_slice(), [Effect::Report { .. }]));
 }
 
 #[test]
 fn reports_that_cannot_be_sent_do_not_pile_up() {
-    let mut client = client(r#"{"mixer": {"cluster": "mixer"}, "check": {"enabled": false}}"#);
+    let mut client =
+        client(r#"{"mixer": {"cluster": "mixer"}, "check": {"enabled": false}, "feed": {"enabled": false}}"#);
     let host = FakeHost::get("/a");
     let over = 7;
     for id in 0..(crate::limits::REPORTS_WAITING + over) as u32 {
@@ -463,13 +480,30 @@ fn reports_that_cannot_be_sent_do_not_pile_up() {
     let effects = client.on_tick(at(0));
     assert_eq!(effects.len(), crate::limits::REPORTS_IN_FLIGHT, "the rest waits");
     assert!(counts(&mut client).contains(&(Counter::ReportsDropped, over as u64)));
+
+    // Batches that nobody answers do not hold up the others for ever.
+    for effect in &effects {
+        let Effect::Report { batch, .. } = effect else { panic!("a report: {effect:?}") };
+        client.on_report_sent(*batch, 7);
+    }
+    assert_eq!(client.on_tick(at(SECOND)), []);
+    let effects = client.on_tick(at(6 * SECOND));
+    let of_kind = |kind: fn(&Effect) -> bool| effects.iter().filter(|effect| kind(effect)).count();
+    assert_eq!(of_kind(|effect| *effect == Effect::Cancel { token: 7 }), crate::limits::REPORTS_IN_FLIGHT);
+    assert_eq!(of_kind(|effect| matches!(effect, Effect::Report { .. })), crate::limits::REPORTS_IN_FLIGHT);
+    let counts = counts(&mut client);
+    assert!(
+        counts.contains(&(Counter::ReportsDropped, 400))
+            && counts.contains(&(Counter::RemoteReportTimeouts, 4))
+    );
 }
+
+type Field<'a> = (&'a str, &'a [(&'a str, &'a [u8])]);
 
 #[test]
 fn a_route_overrides_attributes_and_switches() {
     let mut client = client(MINIMAL);
     let mut host = FakeHost::get("/a");
-    type Field<'a> = (&'a str, &'a [(&'a str, &'a [u8])]);
     let metadata = |fields: &[Field<'_>]| {
         let fields: Vec<_> = fields.iter().map(|(name, entries)| (*name, host::pairs(entries))).collect();
         let fields: Vec<_> = fields.iter().map(|(name, bytes)| (*name, bytes.as_slice())).collect();

@@ -9,6 +9,7 @@ use proto::v1;
 use proto::v1::report_request::RepeatedAttributesSemantics;
 use thiserror::Error;
 
+use crate::demand::Demand;
 use crate::limits;
 
 /// The answer to a check cannot be used at all.
@@ -24,9 +25,22 @@ pub(crate) enum InvalidAnswer {
 
 /// The answer to a check.
 pub(crate) struct CheckAnswer {
-    pub(crate) precondition: Precondition,
     pub(crate) revision: Revision,
     pub(crate) hash_seed: Option<[u8; 16]>,
+    pub(crate) content: Content,
+}
+
+/// What an answer says.
+pub(crate) enum Content {
+    /// The verdict.
+    Precondition(Box<Precondition>),
+    /// The request left out attributes that may count; this is what is read.
+    Demand(Demand),
+}
+
+/// The seed for hash tables that a server sent, if it did.
+pub(crate) fn hash_seed(bytes: &[u8]) -> Option<[u8; 16]> {
+    bytes.try_into().ok()
 }
 
 /// A serialized `envoy.config.core.v3.GrpcService` with nothing but `envoy_grpc.cluster_name`. `None` for names that
@@ -47,7 +61,13 @@ pub fn envoy_grpc_service(cluster: &str) -> Option<String> {
     String::from_utf8(service.encode_to_vec()).ok()
 }
 
-pub(crate) fn encode_check(bag: &Bag, dictionary: &Dictionary, word_count: u32, id: String) -> Vec<u8> {
+pub(crate) fn encode_check(
+    bag: &Bag,
+    demanded: Revision,
+    dictionary: &Dictionary,
+    word_count: u32,
+    id: String,
+) -> Vec<u8> {
     let mut words = Compressor::new(dictionary, word_count as usize);
     let mut attributes = words.add(bag);
     let global_word_count = words.word_count();
@@ -57,6 +77,7 @@ pub(crate) fn encode_check(bag: &Bag, dictionary: &Dictionary, word_count: u32, 
         global_word_count,
         deduplication_id: id,
         accepts_trace: true,
+        demand_revision: demanded.0,
         ..v1::CheckRequest::default()
     };
     request.encode_to_vec()
@@ -71,17 +92,25 @@ pub(crate) fn decode_check(
     if answer.len() > limits::ANSWER_BYTES {
         return Err(InvalidAnswer::TooLong(answer.len()));
     }
-    let v1::CheckResponse { precondition, quotas: _, revision, hash_seed, demand: _ } =
+    let v1::CheckResponse { precondition, quotas: _, revision, hash_seed: seed, demand } =
         v1::CheckResponse::decode(answer)?;
-    let precondition = precondition.ok_or(InvalidAnswer::NoPrecondition)?;
-    Ok(CheckAnswer {
-        precondition: decode_precondition(precondition, dictionary, word_count, source),
-        revision: Revision(revision),
-        hash_seed: hash_seed.as_slice().try_into().ok(),
-    })
+    let content = match (precondition, demand) {
+        (Some(precondition), _) => {
+            let precondition = decode_precondition(precondition, dictionary, word_count, source);
+            Content::Precondition(Box::new(precondition))
+        }
+        (None, Some(demand)) => Content::Demand(demand.into()),
+        (None, None) => return Err(InvalidAnswer::NoPrecondition),
+    };
+    Ok(CheckAnswer { revision: Revision(revision), hash_seed: hash_seed(&seed), content })
 }
 
-pub(crate) fn encode_report(bags: &[Bag], dictionary: &Dictionary, word_count: u32) -> Vec<u8> {
+pub(crate) fn encode_report(
+    bags: &[Bag],
+    demanded: Revision,
+    dictionary: &Dictionary,
+    word_count: u32,
+) -> Vec<u8> {
     let mut words = Compressor::new(dictionary, word_count as usize);
     let attributes = bags.iter().map(|bag| words.add(bag)).collect();
     let report = v1::ReportRequest {
@@ -89,7 +118,7 @@ pub(crate) fn encode_report(bags: &[Bag], dictionary: &Dictionary, word_count: u
         global_word_count: words.word_count(),
         default_words: words.into_words(),
         repeated_attributes_semantics: RepeatedAttributesSemantics::IndependentEncoding.into(),
-        demand_revision: 0,
+        demand_revision: demanded.0,
     };
     report.encode_to_vec()
 }

@@ -9,6 +9,7 @@ pub(super) struct FakeHost {
     properties: HashMap<String, Vec<u8>>,
     request: Headers,
     response: Headers,
+    blind: bool,
 }
 
 impl FakeHost {
@@ -18,6 +19,11 @@ impl FakeHost {
             host.header(name, value.as_bytes());
         }
         host
+    }
+
+    /// A proxy that does not hand out headers.
+    pub(super) fn blind() -> Self {
+        Self { blind: true, ..Self::default() }
     }
 
     pub(super) fn header(&mut self, name: &str, value: &[u8]) -> &mut Self {
@@ -41,8 +47,8 @@ impl Host for FakeHost {
         self.properties.get(&path.join(".")).cloned()
     }
 
-    fn request_headers(&self) -> Headers {
-        self.request.clone()
+    fn request_headers(&self) -> Option<Headers> {
+        (!self.blind).then(|| self.request.clone())
     }
 
     fn response_headers(&self) -> Headers {

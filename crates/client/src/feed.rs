@@ -1,0 +1,156 @@
+//! The feed: a stream on which the server says what changed, and when to try it again.
+
+use std::time::Duration;
+
+use checkcache::{Code, Revision, Tick};
+use prost::Message as _;
+use proto::feed::{Update, WatchRequest};
+
+use crate::demand::{Demand, Demanded};
+use crate::{Client, Counter, Effect, GrpcFailure, Now, limits, wire};
+
+/// The wait before the second try; doubles up to [`RETRY_MAX`].
+const RETRY_MIN: Duration = Duration::from_millis(100);
+const RETRY_MAX: Duration = Duration::from_secs(10);
+
+/// The wait before a server that has no feed is asked again.
+const RETRY_UNIMPLEMENTED: Duration = Duration::from_secs(60);
+
+/// For how long answers may contradict the stream before it is taken for dead.
+const CONTRADICTION_MAX: Duration = Duration::from_secs(2);
+
+/// The state of the stream.
+#[derive(Debug)]
+pub(crate) struct Feed {
+    enabled: bool,
+    open: bool,
+    /// Whether the stream that is open now has said something.
+    spoken: bool,
+    /// Since when answers have named another revision than the stream.
+    contradicted: Option<Tick>,
+    retry_at: Tick,
+    wait: Duration,
+    /// Which server spoke last, by its seed, and how often it had dropped its caches.
+    last: Option<(Vec<u8>, u64)>,
+}
+
+/// What an update asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Drops {
+    /// Nothing was dropped since the last update.
+    Unchanged,
+    /// Verdicts may have been dropped that the client still has.
+    Changed,
+}
+
+impl Feed {
+    pub(crate) fn new(enabled: bool) -> Self {
+        Self {
+            enabled,
+            open: false,
+            spoken: false,
+            contradicted: None,
+            retry_at: Tick::default(),
+            wait: RETRY_MIN,
+            last: None,
+        }
+    }
+
+    /// Whether the revision of an answer is to be believed rather than the stream's. It is if the stream has not
+    /// said anything, or nothing for so long that it must be dead though nobody noticed; else the answer comes from a
+    /// server that is behind, or a little ahead of the stream.
+    pub(crate) fn yields_to_answer(&mut self, agrees: bool, now: Tick) -> bool {
+        if !self.spoken || agrees {
+            self.contradicted = None;
+            return !self.spoken;
+        }
+        let since = *self.contradicted.get_or_insert(now);
+        if now.since(since) >= CONTRADICTION_MAX {
+            self.spoken = false;
+        }
+        !self.spoken
+    }
+
+    /// The request with which to open the stream, if it is time to.
+    pub(crate) fn open(&mut self, word_count: u32, now: Tick) -> Option<Vec<u8>> {
+        if !self.enabled || self.open || now < self.retry_at {
+            return None;
+        }
+        self.open = true;
+        Some(WatchRequest { global_word_count: word_count }.encode_to_vec())
+    }
+
+    /// Takes note of an update. A server that was not heard of before may have dropped anything in the meantime.
+    pub(crate) fn heard(&mut self, update: &Update) -> Drops {
+        self.wait = RETRY_MIN;
+        self.spoken = true;
+        self.contradicted = None;
+        let now = (update.hash_seed.clone(), update.drops);
+        match self.last.replace(now.clone()) {
+            Some(before) if before != now => Drops::Changed,
+            _ => Drops::Unchanged,
+        }
+    }
+
+    /// The stream has ended, or could not be opened. The tries of many filters are spread over half of the wait.
+    pub(crate) fn closed(&mut self, failure: &GrpcFailure, now: Tick) {
+        self.open = false;
+        self.spoken = false;
+        let wait = if failure.code == Code::Unimplemented { RETRY_UNIMPLEMENTED } else { self.wait };
+        let spread = now.0 % (wait.as_nanos() as u64 / 2);
+        self.retry_at = now.after(wait / 2 + Duration::from_nanos(spread));
+        self.wait = (self.wait * 2).min(RETRY_MAX);
+    }
+}
+
+impl Client {
+    /// Opens the stream if it is not open and it is time to.
+    pub(crate) fn watch(&mut self, now: Now) -> Option<Effect> {
+        let message = self.feed.open(self.word_count, now.tick)?;
+        self.counters.count(Counter::FeedOpens);
+        Some(Effect::Watch { message })
+    }
+
+    /// The server has something to say.
+    pub fn on_feed_message(&mut self, message: &[u8], now: Now) -> Vec<Effect> {
+        let update = match Update::decode(message) {
+            Ok(update) if message.len() <= limits::ANSWER_BYTES => update,
+            // What changed is not known, so nothing that is remembered can be trusted.
+            Ok(_) | Err(_) => {
+                self.cache.clear();
+                self.demanded = None;
+                let warning = "an update of the policy cannot be read; all verdicts were dropped".to_owned();
+                return self.warn(warning, now).into_iter().collect();
+            }
+        };
+        self.counters.count(Counter::FeedUpdates);
+        let drops = self.feed.heard(&update);
+        let Update { revision, drops: _, check, report, hash_seed, global_word_count } = update;
+        if global_word_count > 0 {
+            self.word_count = self.word_count.min(global_word_count);
+        }
+        self.seed(wire::hash_seed(&hash_seed));
+        let revision = Revision(revision);
+        if revision != self.revision {
+            self.counters.count(Counter::RevisionChanges);
+            self.revision = revision;
+            self.cache.retain(revision);
+        }
+        if drops == Drops::Changed {
+            self.counters.count(Counter::CacheDrops);
+            self.cache.clear();
+        }
+        self.demanded =
+            Some(Demanded { revision, check: check.map(Demand::from), report: report.map(Demand::from) });
+        Vec::new()
+    }
+
+    /// The stream has ended, or could not be opened. What it said last stays true until an answer says otherwise;
+    /// verdicts live no longer than their time.
+    pub fn on_feed_closed(&mut self, failure: &GrpcFailure, now: Now) -> Vec<Effect> {
+        self.counters.count(Counter::FeedLosses);
+        self.feed.closed(failure, now.tick);
+        let warning = format!("the feed of policy changes has ended: {}", failure.message);
+        self.warn(warning, now).into_iter().collect()
+    }
+}

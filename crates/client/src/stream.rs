@@ -1,0 +1,186 @@
+//! A stream: what is known of it, how far its check has come, and what a verdict does to it.
+
+use attributes::Value;
+use checkcache::{HeaderOperation, Operation, RouteDirective, Status, Tick, Vacancy, Verdict};
+
+use crate::attribute::{FORWARDED_ATTRIBUTES, StreamAttributes};
+use crate::{Effect, LocalReply, StreamId};
+
+#[derive(Debug)]
+pub(crate) struct Stream {
+    pub(crate) attributes: StreamAttributes,
+    pub(crate) check: bool,
+    pub(crate) report: bool,
+    pub(crate) strip: bool,
+    pub(crate) state: State,
+}
+
+#[derive(Debug)]
+pub(crate) enum State {
+    /// Nothing is decided, or nothing had to be.
+    Unchecked,
+    /// The server was asked.
+    Calling(Calling),
+    /// It goes on; what is to be done to the response.
+    Allowed { cache_hit: bool, response_headers: Vec<HeaderOperation> },
+    /// It was answered.
+    Answered { cache_hit: bool, status: Status },
+}
+
+/// A check on its way to the server.
+#[derive(Debug)]
+pub(crate) struct Calling {
+    pub(crate) deadline: Tick,
+    /// The call, by the number that the shell gave it.
+    pub(crate) token: Option<u32>,
+    /// How many words of the dictionary it uses.
+    pub(crate) word_count: u32,
+    /// The same for all tries.
+    pub(crate) id: String,
+    pub(crate) vacancy: Option<Vacancy>,
+    /// Whether it was made again with fewer words.
+    pub(crate) fewer_words: bool,
+    pub(crate) extent: Extent,
+}
+
+/// How much of what is known of a request a check says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// What the policy reads, as far as is known.
+    Demanded,
+    /// What it reads, as the server has just said.
+    DemandedAnew,
+    /// All of it.
+    Everything,
+}
+
+// === impl Stream ===
+
+impl Stream {
+    /// Sets what is reported of the check.
+    pub(crate) fn note_outcome(&mut self) {
+        let own = &mut self.attributes.own;
+        match &self.state {
+            State::Unchecked => {}
+            // The client went away before the answer came.
+            State::Calling(_) => {
+                own.insert("check.cache_hit", false);
+            }
+            State::Allowed { cache_hit, .. } => {
+                own.insert("check.cache_hit", *cache_hit);
+                own.insert("quota.cache_hit", false);
+            }
+            State::Answered { cache_hit, status } => {
+                own.insert("check.cache_hit", *cache_hit);
+                own.insert("quota.cache_hit", false);
+                if !status.is_ok() {
+                    own.insert("check.error_code", i64::from(status.code.number()));
+                    own.insert("check.error_message", Value::from(status.to_string().as_str()));
+                    own.insert("response.code", i64::from(status.code.http()));
+                }
+            }
+        }
+    }
+}
+
+/// Does what a verdict says.
+pub(crate) fn apply(
+    id: StreamId,
+    stream: &mut Stream,
+    verdict: Verdict,
+    cache_hit: bool,
+    effects: &mut Vec<Effect>,
+) {
+    let Verdict { status, directive, attributes, refused_by: _, validity: _ } = verdict;
+    let derived = attributes.iter().map(|(name, value)| (name.clone(), value.clone()));
+    stream.attributes.own.extend(derived);
+    match directive {
+        Some(RouteDirective {
+            direct_response_code: Some(code),
+            direct_response_body,
+            response_headers,
+            ..
+        }) => {
+            let reply = LocalReply {
+                status: code,
+                grpc_status: None,
+                body: direct_response_body,
+                headers: lines(response_headers),
+                details: "mixer_direct_response",
+            };
+            answer(id, stream, status, reply, cache_hit, effects);
+        }
+        _ if !status.is_ok() => refuse(id, stream, status, cache_hit, effects),
+        directive => allow(id, stream, directive.unwrap_or_default(), cache_hit, effects),
+    }
+}
+
+pub(crate) fn allow(
+    id: StreamId,
+    stream: &mut Stream,
+    directive: RouteDirective,
+    cache_hit: bool,
+    effects: &mut Vec<Effect>,
+) {
+    let paused = matches!(stream.state, State::Calling(_));
+    strip(id, stream, effects);
+    if !directive.request_headers.is_empty() {
+        effects.push(Effect::EditRequest {
+            stream: id,
+            operations: directive.request_headers,
+            reroute: true,
+        });
+    }
+    stream.state = State::Allowed { cache_hit, response_headers: directive.response_headers };
+    if paused {
+        effects.push(Effect::Resume { stream: id });
+    }
+}
+
+pub(crate) fn refuse(
+    id: StreamId,
+    stream: &mut Stream,
+    status: Status,
+    cache_hit: bool,
+    effects: &mut Vec<Effect>,
+) {
+    let reply = LocalReply::refusal(&status);
+    answer(id, stream, status, reply, cache_hit, effects);
+}
+
+fn answer(
+    id: StreamId,
+    stream: &mut Stream,
+    status: Status,
+    reply: LocalReply,
+    cache_hit: bool,
+    effects: &mut Vec<Effect>,
+) {
+    stream.state = State::Answered { cache_hit, status };
+    effects.push(Effect::Reply { stream: id, reply });
+}
+
+/// Takes out the attributes that a request brought along: they are neither believed nor passed on.
+pub(crate) fn strip(id: StreamId, stream: &mut Stream, effects: &mut Vec<Effect>) {
+    if std::mem::take(&mut stream.strip) {
+        let operations =
+            vec![HeaderOperation { name: FORWARDED_ATTRIBUTES.to_owned(), operation: Operation::Remove }];
+        effects.push(Effect::EditRequest { stream: id, operations, reroute: false });
+    }
+}
+
+/// The lines that operations make of no headers at all.
+fn lines(operations: Vec<HeaderOperation>) -> Vec<(String, String)> {
+    let mut lines: Vec<(String, String)> = Vec::new();
+    for HeaderOperation { name, operation } in operations {
+        match operation {
+            Operation::Append(value) => lines.push((name, value)),
+            Operation::Remove => lines.retain(|(other, _)| *other != name),
+            Operation::Replace(value) => {
+                lines.retain(|(other, _)| *other != name);
+                lines.push((name, value));
+            }
+        }
+    }
+    lines
+}
