@@ -1,20 +1,25 @@
-//! admin: health and metrics over HTTP, for people and for whoever watches over the process.
+//! admin: health, metrics and the caches over HTTP, for people and for whoever watches over the process.
 //!
 //! `/healthz` answers as long as the process does; `/readyz` only while there is a configuration and the server takes
-//! requests, and says why not otherwise; `/metrics` has the server's own metrics and those of the `prometheus` adapter.
+//! requests, and says why not otherwise; `/metrics` has the server's own metrics and those of the `prometheus` adapter;
+//! `/cache` tells about the cache, and `POST /cache/drop` empties it and those of all proxies that listen.
+//!
+//! Whoever reaches these pages may use them: they ask for no credentials. A browser does not get to change anything,
+//! so that no foreign web page can through the browser of somebody who reaches them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use axum::Router;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
-use axum::routing::get;
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde_json::{Value, json};
 
 use crate::exposition;
 use crate::l2::L2;
-use crate::runtime::Runtime;
+use crate::runtime::{Dropped, Runtime};
 use crate::telemetry::Telemetry;
 
 /// What the pages tell about.
@@ -36,6 +41,8 @@ pub fn router(admin: Admin) -> Router {
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
+        .route("/cache", get(cache))
+        .route("/cache/drop", post(drop_caches))
         .with_state(admin)
 }
 
@@ -55,7 +62,42 @@ async fn readyz(State(admin): State<Admin>) -> (StatusCode, String) {
 
 async fn metrics(State(admin): State<Admin>) -> impl IntoResponse {
     let mut page = String::new();
+    admin.telemetry.feed_watchers.set(admin.runtime.watchers() as f64);
     admin.telemetry.write(admin.l2.statistics(), &mut page);
     admin.runtime.metrics().write(&mut page);
     ([(header::CONTENT_TYPE, exposition::CONTENT_TYPE)], page)
+}
+
+async fn cache(State(admin): State<Admin>) -> Json<Value> {
+    let l2 = admin.l2.statistics().map(|l2| {
+        json!({
+            "entries": l2.leaves,
+            "nodes": l2.nodes,
+            "bytes": l2.bytes,
+            "hits": l2.hits,
+            "misses": { "cold": l2.misses_cold, "revision": l2.misses_revision, "expired": l2.misses_expired, "used_up": l2.misses_used_up },
+            "insertions": l2.insertions,
+            "refusals": l2.refusals,
+            "evictions": l2.evictions,
+            "replaced_trees": l2.replaced_trees,
+        })
+    });
+    let revision = admin.runtime.active().ok().map(|active| active.snapshot.revision().to_string());
+    Json(json!({
+        "revision": revision,
+        "drops": admin.runtime.drops(),
+        "watchers": admin.runtime.watchers(),
+        "l2": l2,
+    }))
+}
+
+async fn drop_caches(
+    State(admin): State<Admin>,
+    headers: HeaderMap,
+) -> Result<Json<Value>, (StatusCode, &'static str)> {
+    if headers.contains_key(header::ORIGIN) {
+        return Err((StatusCode::FORBIDDEN, "not from a web page\n"));
+    }
+    let Dropped { verdicts, watchers, drops } = admin.runtime.drop_caches(&admin.l2);
+    Ok(Json(json!({ "verdicts_dropped": verdicts, "filters_told": watchers, "drops": drops })))
 }

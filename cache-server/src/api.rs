@@ -1,10 +1,12 @@
-//! api: the gRPC service `istio.mixer.v1.Mixer`.
+//! api: the gRPC services `istio.mixer.v1.Mixer` and `mixer.feed.v1.Feed`.
 //!
 //! Where requests come in: what crosses the wire becomes a bag of attributes here and the verdict becomes a reply.
-//! Everything between is elsewhere. Every request passes one guard: a bounded number is at work at a
+//! Everything between is elsewhere. Every check and report passes one guard: a bounded number is at work at a
 //! time, and one that panics answers INTERNAL and takes nothing else with it.
 
 mod check;
+mod demand;
+mod feed;
 mod quota;
 mod report;
 mod status;
@@ -19,6 +21,7 @@ use proto::v1::{CheckRequest, CheckResponse, ReportRequest, ReportResponse};
 use tokio::sync::Semaphore;
 use tonic::{Request, Response, Status};
 
+pub use self::feed::FeedService;
 use crate::l2::L2;
 use crate::limits;
 use crate::runtime::Runtime;

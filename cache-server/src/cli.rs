@@ -3,6 +3,9 @@
 //! The only place that prints and that decides how the process ends: 0 for success, 1 for a failure or an invalid
 //! configuration, 2 for a command line that means nothing.
 
+mod explain;
+mod remote;
+
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -13,6 +16,7 @@ use clap::{Args, Parser, Subcommand};
 use policy::{Diagnostic, Loaded, Severity, SourceFile};
 use tokio::signal::unix::{SignalKind, signal};
 
+use self::explain::Given;
 use crate::runtime::{self, read_tree};
 use crate::serve::{Options, Server};
 use crate::{DEFAULT_DICTIONARY, VERSION, adapters, limits, telemetry};
@@ -34,8 +38,15 @@ enum Action {
     /// JSON, one object a line, on standard error; the environment variable `MIXER_LOG` chooses what is logged.
     Serve(Serve),
 
+    /// Looks at the caches of a running server, or drops them.
+    #[command(subcommand)]
+    Cache(Cache),
+
     /// Checks a configuration and prints everything that is wrong with it. Ends with 1 if it would be refused.
     Validate(Validate),
+
+    /// Says what a configuration would decide about a request, and why. Needs no server and tells nobody.
+    Explain(Explain),
 
     /// Prints the version.
     Version,
@@ -51,7 +62,7 @@ struct Serve {
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9091")]
     listen: SocketAddr,
 
-    /// Where /healthz, /readyz and /metrics are served over HTTP.
+    /// Where health, metrics and the caches are served over HTTP, to whoever asks: not for the open network.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9093")]
     admin: SocketAddr,
 
@@ -68,6 +79,25 @@ struct Serve {
     identity: Identity,
 }
 
+#[derive(Debug, Subcommand)]
+enum Cache {
+    /// Forgets every verdict: the server's, and those of every filter that listens to it. Prints how many there were
+    /// and how many filters are told, as JSON.
+    ///
+    /// For when something changed that the server cannot know of. A change of the configuration needs no drop.
+    Drop(Remote),
+
+    /// Prints what the server's cache has seen and holds, as JSON.
+    Show(Remote),
+}
+
+#[derive(Debug, Args)]
+struct Remote {
+    /// The admin address of the server.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9093")]
+    admin: String,
+}
+
 #[derive(Debug, Args)]
 struct Validate {
     /// The folder of the configuration.
@@ -75,6 +105,24 @@ struct Validate {
     config: PathBuf,
 
     /// Prints the findings as a JSON array.
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    identity: Identity,
+}
+
+#[derive(Debug, Args)]
+struct Explain {
+    /// The folder of the configuration.
+    #[arg(long, value_name = "DIR")]
+    config: PathBuf,
+
+    /// An attribute of the request; an entry of a map is NAME[KEY]=VALUE. What is not given is absent.
+    #[arg(short, long = "attribute", value_name = "NAME=VALUE")]
+    attributes: Vec<Given>,
+
+    /// Prints the explanation as JSON.
     #[arg(long)]
     json: bool,
 
@@ -97,7 +145,10 @@ struct Identity {
 pub fn main() -> ExitCode {
     let done = match Command::parse().action {
         Action::Serve(arguments) => serve(arguments),
+        Action::Cache(Cache::Drop(Remote { admin })) => ask(&admin, "POST", "/cache/drop"),
+        Action::Cache(Cache::Show(Remote { admin })) => ask(&admin, "GET", "/cache"),
         Action::Validate(arguments) => validate(arguments),
+        Action::Explain(arguments) => explain(arguments),
         Action::Version => print(&format!("mixer {VERSION}\n")).map(|()| ExitCode::SUCCESS),
     };
     done.unwrap_or_else(|reason| {
@@ -155,6 +206,31 @@ fn dictionary(file: Option<&Path>) -> Result<Dictionary, String> {
     Dictionary::parse(&text).map_err(|error| format!("{}: {error}", file.display()))
 }
 
+// === cache ===
+
+fn ask(admin: &str, method: &str, path: &str) -> Result<ExitCode, String> {
+    let page = remote::request(admin, method, path).map_err(|error| format!("{admin}: {error}"))?;
+    print(&format!("{}\n", page.trim_end()))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+// === explain ===
+
+fn explain(arguments: Explain) -> Result<ExitCode, String> {
+    let Explain { config, attributes, json, identity } = arguments;
+    let threads = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let threads = threads.map_err(|error| format!("cannot start: {error}"))?;
+    let explanation = threads.block_on(explain::explain(&config, identity.into(), &attributes));
+    let explanation = explanation.map_err(|error| error.to_string())?;
+    let page = if json {
+        serde_json::to_string_pretty(&explanation).map_err(|error| error.to_string())? + "\n"
+    } else {
+        explanation.to_string()
+    };
+    print(&page)?;
+    Ok(ExitCode::SUCCESS)
+}
+
 // === validate ===
 
 fn validate(arguments: Validate) -> Result<ExitCode, String> {
@@ -205,7 +281,11 @@ fn print(text: &str) -> Result<(), String> {
 
 impl From<Identity> for policy::Options {
     fn from(identity: Identity) -> Self {
-        Self { identity_attribute: identity.identity_attribute, identity_domain: identity.identity_domain }
+        Self {
+            identity_attribute: identity.identity_attribute,
+            identity_domain: identity.identity_domain,
+            ..Self::default()
+        }
     }
 }
 

@@ -1,82 +1,197 @@
 //! l2: the second-level check cache, for all proxies together.
 //!
-//! Between the decoded check and resolution. It is the very cache that the filter has, behind a lock and with a
-//! clock. The lock is held for a walk of a few tests and never across a wait.
+//! Between the decoded check and resolution. It is the cache that the filter has, in its form for many threads, with a
+//! clock. Beside what is stored, it shares what is being found out: of equal requests that miss, one is decided about.
+//! That is a task of its own, so that it goes on if the request that began it is gone.
 //!
-//! A verdict with a limited number of uses is not stored: every proxy would be handed the full number.
+//! A verdict that is about to expire is renewed in the background by the first request that finds it so. Those that
+//! find it until then, the first among them, do not wait.
 
-use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+mod flights;
+
+use std::borrow::Cow;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 
 use attributes::Bag;
-use checkcache::{
-    CheckCache, Limits, Lookup, Revision, Root, Statistics, Tick, Trace, Vacancy, Validity, Verdict,
-};
+use checkcache::shared::{Felled, Hit, Lookup, SharedCache};
+use checkcache::{Limits, MissReason, Revision, Root, Statistics, Tick, Trace, Vacancy, Validity, Verdict};
+use futures::FutureExt as _;
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+
+use self::flights::{Boarding, Flights, Landing};
+use crate::limits;
+use crate::runtime::{self, Active, Decision};
+use crate::telemetry::{self, CacheUse, Telemetry};
 
 /// The cache, or none.
 #[derive(Debug)]
 pub struct L2 {
-    cache: Option<Mutex<CheckCache>>,
+    cache: Option<SharedCache>,
     origin: Instant,
+    flights: Arc<Flights>,
+    renewals: Arc<Semaphore>,
 }
 
-/// What a lookup found.
+/// The answer to a check, from the cache or not.
 #[derive(Debug)]
-pub enum L2Lookup {
-    /// The cache is off.
-    Off,
-    /// A verdict, its validity what is left of it, with the trace that it was stored under.
-    Hit(Verdict, Trace),
-    /// Nothing.
-    Miss(Vacancy),
+pub enum Answer {
+    /// From the cache.
+    Found(Hit),
+    /// Decided for this request or for an equal one.
+    Decided {
+        /// What was decided.
+        decided: Arc<Decided>,
+        /// Why it was not in the cache; `None` if there is no cache.
+        missed: Option<MissReason>,
+    },
 }
+
+/// A decision that several requests may share.
+#[derive(Debug, PartialEq)]
+pub struct Decided {
+    verdict: Arc<Verdict>,
+    trace: Trace,
+    is_failure: bool,
+}
+
+/// A request to decide about.
+struct Request {
+    active: Arc<Active>,
+    bag: Arc<Bag>,
+    telemetry: Arc<Telemetry>,
+}
+
+// === impl L2 ===
 
 impl L2 {
     /// A cache of so many verdicts; 0 is none. Whoever does not know the seed cannot make entries collide.
     pub fn new(entries: usize, seed: [u8; 16]) -> Self {
-        let cache = (entries > 0).then(|| Mutex::new(CheckCache::new(Limits::of_entries(entries), seed)));
-        Self { cache, origin: Instant::now() }
-    }
-
-    /// Looks for a verdict under a revision.
-    pub fn lookup(&self, revision: Revision, bag: &Bag) -> L2Lookup {
-        let Some(cache) = &self.cache else { return L2Lookup::Off };
-        let now = self.now();
-        let mut cache = cache.lock().unwrap_or_else(PoisonError::into_inner);
-        match cache.lookup(&root(revision), bag, now) {
-            Lookup::Hit(hit) => {
-                let verdict = Verdict { validity: hit.validity(), ..hit.verdict().clone() };
-                L2Lookup::Hit(verdict, hit.trace())
-            }
-            Lookup::Miss(vacancy) => L2Lookup::Miss(vacancy),
+        Self {
+            cache: (entries > 0).then(|| SharedCache::new(Limits::of_entries(entries), seed)),
+            origin: Instant::now(),
+            flights: Arc::default(),
+            renewals: Arc::new(Semaphore::new(limits::RENEWALS)),
         }
     }
 
-    /// Stores a verdict that was reached under a revision.
-    pub fn insert(&self, vacancy: Vacancy, revision: Revision, trace: &Trace, verdict: &Verdict) {
-        let Some(cache) = &self.cache else { return };
-        let storable = match verdict.validity {
-            Validity::Never | Validity::For { uses: Some(_), .. } => false,
-            Validity::For { uses: None, .. } | Validity::Revision => true,
+    /// Answers a check: with what is stored, with what is being decided about an equal request, or with a decision of
+    /// its own.
+    pub async fn answer(
+        self: &Arc<Self>,
+        active: &Arc<Active>,
+        bag: Bag,
+        telemetry: &Arc<Telemetry>,
+    ) -> Answer {
+        let request =
+            Request { active: Arc::clone(active), bag: Arc::new(bag), telemetry: Arc::clone(telemetry) };
+        let Some(cache) = &self.cache else {
+            return Answer::Decided { decided: request.decide().await, missed: None };
         };
-        if storable {
-            let now = self.now();
-            let mut cache = cache.lock().unwrap_or_else(PoisonError::into_inner);
-            cache.insert(vacancy, &root(revision), trace.clone(), verdict.clone(), now);
+        match cache.lookup(&request.root(), &*request.bag, self.now()) {
+            Lookup::Hit(hit) => {
+                self.renew_if_ending(&hit, request);
+                Answer::Found(hit)
+            }
+            Lookup::Miss(vacancy) => {
+                let missed = Some(vacancy.reason());
+                Answer::Decided { decided: self.fly(vacancy, request).await, missed }
+            }
         }
     }
 
     /// Forgets every verdict of other revisions.
     pub fn retain(&self, revision: Revision) {
         if let Some(cache) = &self.cache {
-            cache.lock().unwrap_or_else(PoisonError::into_inner).retain(revision);
+            free(cache.retain(revision));
         }
+    }
+
+    /// Forgets every verdict and says how many there were.
+    pub fn clear(&self) -> usize {
+        let Some(cache) = &self.cache else { return 0 };
+        let felled = cache.clear();
+        let verdicts = felled.verdicts();
+        free(felled);
+        verdicts
     }
 
     /// What the cache has seen and holds.
     pub fn statistics(&self) -> Option<Statistics> {
-        let cache = self.cache.as_ref()?;
-        Some(cache.lock().unwrap_or_else(PoisonError::into_inner).statistics())
+        self.cache.as_ref().map(SharedCache::statistics)
+    }
+
+    /// Decides about a request that missed, or waits for who decides about an equal one.
+    async fn fly(self: &Arc<Self>, vacancy: Vacancy, request: Request) -> Arc<Decided> {
+        let key = self.flights.key(vacancy.generation(), &request.active, &request.bag);
+        let arrival = match self.flights.board(key) {
+            Boarding::Alone => return self.decide(vacancy, &request).await,
+            Boarding::Join(arrival) => {
+                request.telemetry.l2_joined_flights.increment();
+                arrival
+            }
+            Boarding::Lead(landing, arrival) => {
+                let (l2, request) = (Arc::clone(self), request.clone());
+                tokio::spawn(async move {
+                    let decide = async {
+                        // Between the lookup and now, the flight of an equal request may have ended.
+                        match l2.look_again(&request) {
+                            Some(decided) => decided,
+                            None => l2.decide(vacancy, &request).await,
+                        }
+                    };
+                    pilot(landing, &request.telemetry, decide).await;
+                });
+                arrival
+            }
+        };
+        match arrival.answer().await {
+            // The flight was for an equal request, so this is so; and if it were not, an answer is not worth a risk.
+            Some(decided) if decided.trace.holds_for(&*request.bag) => decided,
+            Some(_) | None => request.decide().await,
+        }
+    }
+
+    /// Begins to renew a verdict that is about to expire, if nobody has, and if not too many are.
+    fn renew_if_ending(self: &Arc<Self>, hit: &Hit, request: Request) {
+        if !hit.is_ending() {
+            return;
+        }
+        // First the permit, since the right to renew is there only once.
+        let Ok(permit) = Arc::clone(&self.renewals).try_acquire_owned() else { return };
+        let Some(vacancy) = hit.renew() else { return };
+        let key = self.flights.key(vacancy.generation(), &request.active, &request.bag);
+        if let Boarding::Lead(landing, _) = self.flights.board(key) {
+            request.telemetry.l2_renewals.increment();
+            let l2 = Arc::clone(self);
+            tokio::spawn(async move {
+                pilot(landing, &request.telemetry, l2.decide(vacancy, &request)).await;
+                drop(permit);
+            });
+        }
+    }
+
+    fn look_again(&self, request: &Request) -> Option<Arc<Decided>> {
+        let hit = self.cache.as_ref()?.look_again(&request.root(), &*request.bag, self.now())?;
+        let verdict = Verdict { validity: hit.validity(), ..hit.verdict().as_ref().clone() };
+        Some(Arc::new(Decided { verdict: Arc::new(verdict), trace: hit.trace(), is_failure: false }))
+    }
+
+    /// Decides about a request, and stores the verdict if it may be.
+    async fn decide(&self, vacancy: Vacancy, request: &Request) -> Arc<Decided> {
+        // An adapter says for how long its answer holds when it gives it, which others may be slower to do.
+        let begun = self.now();
+        let decided = request.decide().await;
+        if let Some(cache) = &self.cache {
+            if decided.is_storable() {
+                let verdict = Arc::clone(&decided.verdict);
+                cache.insert(vacancy, &request.root(), &decided.trace, verdict, begun);
+            } else {
+                request.telemetry.l2_not_cacheable.increment();
+            }
+        }
+        decided
     }
 
     fn now(&self) -> Tick {
@@ -84,55 +199,107 @@ impl L2 {
     }
 }
 
-fn root(revision: Revision) -> Root {
-    Root { revision, quota: None }
+/// Brings a flight to its end, whatever comes of it.
+async fn pilot(landing: Landing, telemetry: &Telemetry, decide: impl Future<Output = Arc<Decided>>) {
+    match AssertUnwindSafe(decide).catch_unwind().await {
+        Ok(decided) => landing.land(decided),
+        Err(panic) => {
+            telemetry.panics.increment();
+            telemetry::panicked("flight", runtime::panic_message(&*panic));
+        }
+    }
+}
+
+/// Frees much memory where no request waits for it.
+fn free(felled: Felled) {
+    // Outside of the runtime nobody waits.
+    if let Ok(threads) = tokio::runtime::Handle::try_current() {
+        threads.spawn_blocking(move || drop(felled));
+    }
+}
+
+// === impl Answer ===
+
+impl Answer {
+    /// The verdict; its own validity is that from when it was decided.
+    pub fn verdict(&self) -> &Verdict {
+        match self {
+            Self::Found(hit) => hit.verdict(),
+            Self::Decided { decided, .. } => &decided.verdict,
+        }
+    }
+
+    /// For how long the verdict may be used from now on.
+    pub fn validity(&self) -> Validity {
+        match self {
+            Self::Found(hit) => hit.validity(),
+            Self::Decided { decided, .. } => decided.verdict.validity,
+        }
+    }
+
+    /// What was looked at to reach it.
+    pub fn trace(&self) -> Cow<'_, Trace> {
+        match self {
+            Self::Found(hit) => Cow::Owned(hit.trace()),
+            Self::Decided { decided, .. } => Cow::Borrowed(&decided.trace),
+        }
+    }
+
+    /// Whether it is a refusal because something failed.
+    pub fn is_failure(&self) -> bool {
+        match self {
+            Self::Found(_) => false,
+            Self::Decided { decided, .. } => decided.is_failure,
+        }
+    }
+
+    /// What the cache had to do with it.
+    pub fn cache_use(&self) -> CacheUse {
+        match self {
+            Self::Found(_) => CacheUse::Hit,
+            Self::Decided { missed: Some(_), .. } => CacheUse::Miss,
+            Self::Decided { missed: None, .. } => CacheUse::Off,
+        }
+    }
+}
+
+// === impl Decided ===
+
+impl Decided {
+    fn is_storable(&self) -> bool {
+        match self.verdict.validity {
+            // Every proxy would be handed the full number of uses.
+            Validity::Never | Validity::For { uses: Some(_), .. } => false,
+            Validity::For { uses: None, .. } | Validity::Revision => true,
+        }
+    }
+}
+
+impl From<Decision> for Decided {
+    fn from(decision: Decision) -> Self {
+        let Decision { verdict, trace, is_failure } = decision;
+        Self { verdict: Arc::new(verdict), trace, is_failure }
+    }
+}
+
+// === impl Request ===
+
+impl Request {
+    fn root(&self) -> Root {
+        Root { revision: self.active.snapshot.revision(), quota: None }
+    }
+
+    async fn decide(&self) -> Arc<Decided> {
+        Arc::new(runtime::check(&self.active, &self.bag, &self.telemetry).await.into())
+    }
+}
+
+impl Clone for Request {
+    fn clone(&self) -> Self {
+        let Self { active, bag, telemetry } = self;
+        Self { active: Arc::clone(active), bag: Arc::clone(bag), telemetry: Arc::clone(telemetry) }
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use checkcache::{Code, Recorder, Status};
-
-    use super::*;
-
-    fn store(l2: &L2, bag: &Bag, validity: Validity) {
-        let mut recorder = Recorder::new(bag);
-        recorder.value(&"a".into());
-        let L2Lookup::Miss(vacancy) = l2.lookup(Revision(1), bag) else { panic!("a hit already") };
-        let verdict = Verdict::new(Status::new(Code::PermissionDenied, "no"), validity);
-        l2.insert(vacancy, Revision(1), &recorder.into_trace(), &verdict);
-    }
-
-    #[test]
-    fn hits_under_its_revision_only() {
-        let l2 = L2::new(10, [0; 16]);
-        let bag: Bag = [("a", "x")].into_iter().collect();
-        store(&l2, &bag, Validity::For { ttl: Duration::from_secs(60), uses: None });
-        let L2Lookup::Hit(verdict, trace) = l2.lookup(Revision(1), &bag) else { panic!("no hit") };
-        assert_eq!(verdict.status.message, "no");
-        assert_eq!(trace.observations().len(), 1);
-        assert!(
-            matches!(verdict.validity, Validity::For { ttl, uses: None } if ttl <= Duration::from_secs(60))
-        );
-        assert!(matches!(l2.lookup(Revision(2), &bag), L2Lookup::Miss(_)));
-        l2.retain(Revision(2));
-        assert!(matches!(l2.lookup(Revision(1), &bag), L2Lookup::Miss(_)));
-    }
-
-    #[test]
-    fn uses_do_not_compose() {
-        let l2 = L2::new(10, [0; 16]);
-        let bag: Bag = [("a", "x")].into_iter().collect();
-        store(&l2, &bag, Validity::For { ttl: Duration::from_secs(60), uses: Some(5) });
-        store(&l2, &bag, Validity::Never);
-        assert!(matches!(l2.lookup(Revision(1), &bag), L2Lookup::Miss(_)));
-    }
-
-    #[test]
-    fn no_entries_is_off() {
-        let l2 = L2::new(0, [0; 16]);
-        assert!(matches!(l2.lookup(Revision(1), &Bag::new()), L2Lookup::Off));
-        assert_eq!(l2.statistics(), None);
-    }
-}
+mod tests;

@@ -41,10 +41,30 @@ pub const REPORT_BATCH_BYTES: usize = 4 * 1024 * 1024;
 /// other, so a small report can stand for very much; what would come on top is not told, and the client hears of it.
 pub const REPORT_BYTES: usize = 256 * MESSAGE_BYTES;
 
+// === L2 ===
+
+/// Requests that are being decided about and that equal ones may wait for. One on top is decided about all the same, by
+/// itself.
+pub const FLIGHTS: usize = REQUESTS_IN_FLIGHT + RENEWALS;
+
+/// Verdicts that are being renewed before they expire. One on top expires.
+pub const RENEWALS: usize = 64;
+
+// === Demand and the feed ===
+
+/// Configurations whose demand is remembered: a request that was made under one of them may be answered at once.
+pub const REMEMBERED_DEMANDS: usize = 8;
+
+/// Keys of one attribute that are asked for one by one; of an attribute of which more are read all is asked for.
+pub const DEMAND_KEYS: usize = 64;
+
+/// Clients that listen to the feed at a time; one on top is turned away.
+pub const WATCHERS: usize = 16_384;
+
 // === Verdicts ===
 
-/// How long a verdict holds when nothing that was asked set a bound: no aspect applied, or the list is inline. Until
-/// the proxies hear of a new configuration at once, this is also how long they may act on an old one.
+/// How long a verdict holds when nothing that was asked set a bound: no aspect applied, or the list is inline. Also
+/// how long a proxy may act on an old configuration that does not hear of the new one.
 pub const VERDICT_TTL: Duration = Duration::from_secs(60);
 
 /// How long a quota that is not configured, and so is granted in full, holds.
@@ -102,11 +122,27 @@ pub const CONFIG_DEPTH: usize = 16;
 /// Bytes of a dictionary's file.
 pub const DICTIONARY_BYTES: u64 = 16 * 1024 * 1024;
 
-/// How often the tree is looked at for changes.
+/// Folders of a configuration tree that are watched.
+pub const CONFIG_FOLDERS: usize = 10_000;
+
+/// How often the tree is looked at for changes that the operating system did not tell of, as it does not on some
+/// network file systems.
 pub const CONFIG_POLL: Duration = Duration::from_secs(2);
 
-/// How long a changed tree must lie still before it is loaded, so that it is not read half written.
-pub const CONFIG_SETTLE: Duration = Duration::from_millis(200);
+/// How often the tree is looked at while the operating system tells of nothing.
+pub const CONFIG_POLL_UNWATCHED: Duration = Duration::from_millis(500);
+
+/// How long a changed tree must lie still before it is loaded, so that it is not read half written. Also the least
+/// time between two looks.
+pub const CONFIG_SETTLE: Duration = Duration::from_millis(100);
+
+// === The admin address, as its client sees it ===
+
+/// How long an answer may take.
+pub const ADMIN_CALL: Duration = Duration::from_secs(10);
+
+/// Bytes of an answer.
+pub const ADMIN_ANSWER_BYTES: usize = 1024 * 1024;
 
 // === End ===
 
@@ -121,4 +157,5 @@ const _: () = assert!(QUOTED_BYTES < STATUS_MESSAGE_BYTES);
 const _: () = assert!(REPORT_INSTANCES <= LOG_QUEUE, "one report alone must not overflow the log's queue");
 const _: () = assert!(REPORT_BATCH_BYTES < REPORT_BYTES);
 const _: () = assert!(LOG_ENTRY_BYTES < LOG_QUEUE_BYTES);
-const _: () = assert!(CONFIG_SETTLE.as_millis() < CONFIG_POLL.as_millis());
+const _: () = assert!(CONFIG_SETTLE.as_millis() < CONFIG_POLL_UNWATCHED.as_millis());
+const _: () = assert!(CONFIG_POLL_UNWATCHED.as_millis() < CONFIG_POLL.as_millis());

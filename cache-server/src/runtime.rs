@@ -5,9 +5,14 @@
 //! configuration that is refused changes nothing but a counter. Handlers whose block did not change live on with
 //! their state.
 //!
-//! Invariant: as long as there is no configuration, nothing is allowed – [`Runtime::active`] gives the reason.
+//! Invariants: as long as there is no configuration, nothing is allowed – [`Runtime::active`] gives the reason. What is
+//! in force is announced after it came into force, so that whoever hears of it and asks is answered under it.
 
+mod changes;
+mod demand;
 mod dispatch;
+#[cfg(test)]
+pub(crate) mod fixture;
 mod reload;
 mod report;
 mod tree;
@@ -17,17 +22,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use checkcache::Revision;
-use policy::{Diagnostic, HandlerConfig, Loaded, Snapshot, SourceFile};
+use policy::{Diagnostic, HandlerConfig, Loaded, Phase, Snapshot, SourceFile};
 use thiserror::Error;
 use tokio::sync::watch;
 
-pub(crate) use self::dispatch::panic_message;
+use self::demand::Demands;
 pub use self::dispatch::{Decision, check};
+pub(crate) use self::dispatch::{now, panic_message};
 pub use self::reload::Reloader;
 pub use self::report::{Failures, Reporter};
 pub(crate) use self::tree::read_bounded;
 pub use self::tree::{InvalidTree, read_tree};
 use crate::adapters::{self, Handler, InvalidHandler, MetricRegistry, Surroundings};
+use crate::l2::L2;
+use crate::limits;
 use crate::telemetry::{self, Telemetry};
 
 /// The configuration in force and everything that is swapped with it.
@@ -35,6 +43,7 @@ pub struct Runtime {
     state: ArcSwap<State>,
     /// Whether there is a configuration; whoever subscribes hears of the first one.
     is_ready: watch::Sender<bool>,
+    news: watch::Sender<News>,
     /// One load at a time.
     loading: Mutex<()>,
     options: policy::Options,
@@ -46,10 +55,33 @@ enum State {
     Active(Arc<Active>),
 }
 
+/// What proxies must hear of without asking. Who listens slowly hears of the latest only.
+#[derive(Clone, Default)]
+pub struct News {
+    /// The configuration in force.
+    pub active: Option<Arc<Active>>,
+    /// How often caches were to be dropped.
+    pub drops: u64,
+    /// There will be no more news.
+    pub is_over: bool,
+}
+
+/// What became of dropping the caches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Dropped {
+    /// Verdicts that were in L2.
+    pub verdicts: usize,
+    /// Listeners that are told.
+    pub watchers: usize,
+    /// How often it has been done.
+    pub drops: u64,
+}
+
 /// A snapshot with its handlers.
 pub struct Active {
     /// The snapshot.
     pub snapshot: Snapshot,
+    demands: Demands,
     /// A handler for each of the snapshot's blocks, at the same position.
     handlers: Vec<Slot>,
 }
@@ -100,6 +132,7 @@ impl Runtime {
         Self {
             state: ArcSwap::from_pointee(State::Unconfigured(unconfigured)),
             is_ready: watch::Sender::new(false),
+            news: watch::Sender::default(),
             loading: Mutex::new(()),
             options,
             surroundings: Surroundings { root, telemetry, metrics: Arc::new(MetricRegistry::default()) },
@@ -117,6 +150,39 @@ impl Runtime {
     /// Whether there is a configuration, now and from now on.
     pub fn readiness(&self) -> watch::Receiver<bool> {
         self.is_ready.subscribe()
+    }
+
+    /// Listens to the news, the present ones first; `None` if too many do.
+    pub fn listen(&self) -> Option<watch::Receiver<News>> {
+        let mut news = self.news.subscribe();
+        news.mark_changed();
+        // Counted after it was added, so that of several at once rather all are turned away than one too many stays.
+        (self.watchers() <= limits::WATCHERS).then_some(news)
+    }
+
+    /// How many listen to the news.
+    pub fn watchers(&self) -> usize {
+        self.news.receiver_count()
+    }
+
+    /// How often caches were to be dropped.
+    pub fn drops(&self) -> u64 {
+        self.news.borrow().drops
+    }
+
+    /// Forgets every verdict, here and in all proxies that listen.
+    pub fn drop_caches(&self, l2: &L2) -> Dropped {
+        // First here, so that a proxy that heard of it does not get an old verdict again.
+        let verdicts = l2.clear();
+        self.news.send_modify(|news| news.drops += 1);
+        let dropped = Dropped { verdicts, watchers: self.watchers(), drops: self.drops() };
+        telemetry::caches_dropped(dropped.verdicts, dropped.watchers);
+        dropped
+    }
+
+    /// Ends the news, which otherwise would keep connections open.
+    pub fn end_news(&self) {
+        self.news.send_modify(|news| news.is_over = true);
     }
 
     /// What the `prometheus` adapter measured.
@@ -177,7 +243,9 @@ impl Runtime {
                 Ok(Slot { config: config.clone(), handler })
             })
             .collect::<Result<_, InvalidHandler>>()?;
-        Ok((Active { snapshot, handlers }, diagnostics.len(), files.len()))
+        let demands =
+            Demands::after(before.map(|active| &active.demands), snapshot.revision(), snapshot.demand());
+        Ok((Active { snapshot, demands, handlers }, diagnostics.len(), files.len()))
     }
 
     fn put_in_force(&self, active: Active, warnings: usize, files: usize) -> Revision {
@@ -187,10 +255,25 @@ impl Runtime {
         for slot in &active.handlers {
             slot.handler.in_force();
         }
-        self.state.store(Arc::new(State::Active(Arc::new(active))));
+        let active = Arc::new(active);
+        self.state.store(Arc::new(State::Active(Arc::clone(&active))));
         self.surroundings.telemetry.config_loaded(revision, files, warnings);
+        self.news.send_if_modified(|news| {
+            let before = news.active.replace(active);
+            before.is_none_or(|before| before.snapshot.revision() != revision)
+        });
         self.is_ready.send_replace(true);
         revision
+    }
+}
+
+// === impl Active ===
+
+impl Active {
+    /// Whether a request is decided about as if all attributes were there, if those were left out that are not read
+    /// in a phase under some revision.
+    pub fn is_covered_by(&self, revision: Revision, phase: Phase) -> bool {
+        self.demands.are_covered_by(revision, phase)
     }
 }
 

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use attributes::Dictionary;
+use proto::feed::feed_server::FeedServer;
 use proto::v1::mixer_server::MixerServer;
 use thiserror::Error;
 use tokio::net::TcpListener;
@@ -19,7 +20,7 @@ use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
 use crate::admin::{self, Admin};
-use crate::api::MixerService;
+use crate::api::{FeedService, MixerService};
 use crate::l2::L2;
 use crate::runtime::{Reloader, Runtime};
 use crate::telemetry::{self, Telemetry};
@@ -102,12 +103,14 @@ impl Server {
         let (stop, stage) = watch::channel(Stage::Serving);
         let is_stopping = Arc::new(AtomicBool::new(false));
         let (health, health_service) = tonic_health::server::health_reporter();
+        let hash_seed = random()?;
+        let feed = FeedService::new(Arc::clone(&runtime), &dictionary, Arc::clone(&telemetry), hash_seed);
         let service = MixerService::new(
             Arc::clone(&runtime),
             Arc::clone(&l2),
             Arc::new(dictionary),
             Arc::clone(&telemetry),
-            random()?,
+            hash_seed,
         );
         let reflection = tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(proto::FILE_DESCRIPTOR_SET)
@@ -118,6 +121,7 @@ impl Server {
             .http2_keepalive_interval(Some(limits::KEEPALIVE))
             .http2_keepalive_timeout(Some(limits::KEEPALIVE))
             .add_service(MixerServer::new(service).max_decoding_message_size(limits::MESSAGE_BYTES))
+            .add_service(FeedServer::new(feed).max_decoding_message_size(limits::MESSAGE_BYTES))
             .add_service(health_service)
             .add_service(reflection);
         let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
@@ -172,6 +176,7 @@ impl Server {
             task.abort();
         }
         set_health(&self.health, false).await;
+        self.runtime.end_news();
         self.stop.send_replace(Stage::Draining);
         if tokio::time::timeout(limits::DRAIN, &mut self.grpc).await.is_err() {
             telemetry::drain_timed_out();
@@ -219,7 +224,7 @@ async fn tell_readiness(mut is_ready: watch::Receiver<bool>, health: HealthRepor
 
 async fn set_health(health: &HealthReporter, is_serving: bool) {
     let status = if is_serving { ServingStatus::Serving } else { ServingStatus::NotServing };
-    for service in ["", proto::path::SERVICE] {
+    for service in ["", proto::path::SERVICE, proto::path::FEED_SERVICE] {
         health.set_service_status(service, status).await;
     }
 }

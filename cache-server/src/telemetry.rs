@@ -55,6 +55,10 @@ pub enum CallResult {
 #[derive(Debug, Clone)]
 pub struct Counter(Arc<Series>);
 
+/// A number that goes up and down, of a family that is always there.
+#[derive(Debug, Clone)]
+pub struct Gauge(Arc<Series>);
+
 /// The server's own metrics. Shared by everything that counts.
 #[derive(Debug)]
 pub struct Telemetry {
@@ -74,6 +78,20 @@ pub struct Telemetry {
     pub report_messages: Counter,
     /// Messages that could not be read.
     pub report_messages_undecodable: Counter,
+    /// Checks that brought too little to be decided about.
+    pub check_stale_demands: Counter,
+    /// Messages in reports that may have brought too little.
+    pub report_stale_demands: Counter,
+    /// Clients that listen to the feed.
+    pub feed_watchers: Gauge,
+    /// Updates sent to them.
+    pub feed_updates: Counter,
+    /// Checks that waited for the decision about an equal one.
+    pub l2_joined_flights: Counter,
+    /// Verdicts in L2 that were renewed before they expired.
+    pub l2_renewals: Counter,
+    /// Verdicts that L2 did not have and that must not be stored in it.
+    pub l2_not_cacheable: Counter,
     /// Configurations that came into force.
     pub config_loads: Counter,
     /// Configurations that were refused.
@@ -81,6 +99,10 @@ pub struct Telemetry {
     /// Request tasks that panicked.
     pub panics: Counter,
 }
+
+/// The families that are always there, in the order in which they are written.
+#[derive(Default)]
+struct Families(Vec<Arc<Family>>);
 
 // === impl Counter ===
 
@@ -96,19 +118,40 @@ impl Counter {
     }
 }
 
+// === impl Families ===
+
+impl Families {
+    fn family(&mut self, name: &str, help: &str, kind: Kind, labels: &[&str]) -> Arc<Family> {
+        let family = Arc::new(define(name, help, kind, labels));
+        self.0.push(Arc::clone(&family));
+        family
+    }
+
+    fn counter(&mut self, name: &str, help: &str) -> Counter {
+        counter(&self.family(name, help, Kind::Counter, &[]), &[])
+    }
+
+    fn gauge(&mut self, name: &str, help: &str) -> Gauge {
+        Gauge(counter(&self.family(name, help, Kind::Gauge, &[]), &[]).0)
+    }
+}
+
+// === impl Gauge ===
+
+impl Gauge {
+    /// Says what it is now.
+    pub fn set(&self, value: f64) {
+        self.0.set(value);
+    }
+}
+
 // === impl Telemetry ===
 
 impl Telemetry {
     /// All metrics at zero.
     pub fn new() -> Self {
-        let mut families = Vec::new();
-        let mut family = |name: &str, help: &str, kind: Kind, labels: &[&str]| {
-            let family = Arc::new(define(name, help, kind, labels));
-            families.push(Arc::clone(&family));
-            family
-        };
-        let single = |family: &Arc<Family>| counter(family, &[]);
-        let checks = family(
+        let mut all = Families::default();
+        let checks = all.family(
             "mixer_checks_total",
             "Checks answered with a verdict, by its result and by what L2 did.",
             Kind::Counter,
@@ -118,71 +161,48 @@ impl Telemetry {
             [CacheUse::Hit, CacheUse::Miss, CacheUse::Off]
                 .map(|cache| counter(&checks, &[result.as_str(), cache.as_str()]))
         });
-        let check_seconds = single(&family(
-            "mixer_check_duration_seconds",
-            "Time from a decoded check to its answer.",
-            Kind::Histogram(vec![1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 0.01, 0.1, 1.0]),
+        let check_seconds = counter(
+            &all.family(
+                "mixer_check_duration_seconds",
+                "Time from a decoded check to its answer.",
+                Kind::Histogram(vec![
+                    1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 0.01, 0.1, 1.0,
+                ]),
+                &[],
+            ),
             &[],
-        ));
-        let refusals = family(
+        );
+        let refusals = all.family(
             "mixer_requests_refused_total",
             "Requests answered with a gRPC error instead of a verdict.",
             Kind::Counter,
             &["method", "code"],
         );
-        let reports = single(&family("mixer_reports_total", "Report RPCs.", Kind::Counter, &[]));
-        let report_messages =
-            single(&family("mixer_report_messages_total", "Messages in reports.", Kind::Counter, &[]));
-        let report_messages_undecodable = single(&family(
-            "mixer_report_messages_undecodable_total",
-            "Messages in reports that could not be read.",
-            Kind::Counter,
-            &[],
-        ));
-        let adapter_calls = family(
+        let adapter_calls = all.family(
             "mixer_adapter_calls_total",
             "Calls of adapters, by the block that configures them.",
             Kind::Counter,
             &["handler", "impl", "result"],
         );
-        let evaluation_errors = family(
+        let evaluation_errors = all.family(
             "mixer_evaluation_errors_total",
             "Selectors and parameters that could not be evaluated.",
             Kind::Counter,
             &["phase"],
         );
-        let drops = family(
+        let drops = all.family(
             "mixer_adapter_dropped_total",
             "Log entries and measurements that an adapter had to drop.",
             Kind::Counter,
             &["handler", "reason"],
         );
-        let revision = family(
+        let revision = all.family(
             "mixer_config_revision_info",
             "The configuration in force, as a label.",
             Kind::Gauge,
             &["revision"],
         );
-        let config_loads = single(&family(
-            "mixer_config_loads_total",
-            "Configurations that came into force.",
-            Kind::Counter,
-            &[],
-        ));
-        let config_load_errors = single(&family(
-            "mixer_config_load_errors_total",
-            "Configurations that were refused; the one before stays in force.",
-            Kind::Counter,
-            &[],
-        ));
-        let panics = single(&family(
-            "mixer_panics_total",
-            "Requests and adapter calls that ended in a panic.",
-            Kind::Counter,
-            &[],
-        ));
         Self {
-            families,
             checks_by,
             refusals,
             adapter_calls,
@@ -191,12 +211,39 @@ impl Telemetry {
             revision,
             check_seconds,
             last_adapter_failure: Mutex::new(None),
-            reports,
-            report_messages,
-            report_messages_undecodable,
-            config_loads,
-            config_load_errors,
-            panics,
+            reports: all.counter("mixer_reports_total", "Report RPCs."),
+            report_messages: all.counter("mixer_report_messages_total", "Messages in reports."),
+            report_messages_undecodable: all.counter(
+                "mixer_report_messages_undecodable_total",
+                "Messages in reports that could not be read.",
+            ),
+            check_stale_demands: all.counter(
+                "mixer_check_stale_demand_total",
+                "Checks made for another configuration that left out too much, and so were asked for again.",
+            ),
+            report_stale_demands: all.counter(
+                "mixer_report_stale_demand_total",
+                "Messages in reports made for another configuration that may have left out too much.",
+            ),
+            feed_watchers: all.gauge("mixer_feed_watchers", "Clients that listen to the feed."),
+            feed_updates: all.counter("mixer_feed_updates_total", "Updates sent to them."),
+            l2_joined_flights: all.counter(
+                "mixer_l2_joined_flights_total",
+                "Checks that waited for the decision about an equal one.",
+            ),
+            l2_renewals: all
+                .counter("mixer_l2_renewals_total", "Verdicts in L2 that were renewed before they expired."),
+            l2_not_cacheable: all.counter(
+                "mixer_l2_not_cacheable_total",
+                "Verdicts that L2 did not have and that must not be stored in it.",
+            ),
+            config_loads: all.counter("mixer_config_loads_total", "Configurations that came into force."),
+            config_load_errors: all.counter(
+                "mixer_config_load_errors_total",
+                "Configurations that were refused; the one before stays in force.",
+            ),
+            panics: all.counter("mixer_panics_total", "Requests and adapter calls that ended in a panic."),
+            families: all.0,
         }
     }
 
@@ -278,21 +325,37 @@ impl Default for Telemetry {
 }
 
 fn write_l2(l2: Statistics, out: &mut String) {
-    let misses = l2.misses_cold + l2.misses_expired + l2.misses_used_up;
-    let all: [(&str, &str, Kind, u64); 7] = [
-        ("mixer_l2_hits_total", "Lookups in L2 that found a verdict.", Kind::Counter, l2.hits),
-        ("mixer_l2_misses_total", "Lookups in L2 that did not.", Kind::Counter, misses),
+    let counters = [
+        ("mixer_l2_hits_total", "Lookups in L2 that found a verdict.", l2.hits),
+        ("mixer_l2_misses_total", "Lookups in L2 that did not.", l2.misses()),
+        ("mixer_l2_misses_cold_total", "Those that found nothing.", l2.misses_cold),
         (
-            "mixer_l2_misses_expired_total",
-            "Those that found an expired one.",
-            Kind::Counter,
-            l2.misses_expired,
+            "mixer_l2_misses_revision_total",
+            "Those that found nothing yet under a new configuration.",
+            l2.misses_revision,
         ),
-        ("mixer_l2_insertions_total", "Verdicts stored in L2.", Kind::Counter, l2.insertions),
-        ("mixer_l2_evictions_total", "Verdicts taken out of L2 to make room.", Kind::Counter, l2.evictions),
-        ("mixer_l2_entries", "Verdicts in L2.", Kind::Gauge, l2.leaves as u64),
-        ("mixer_l2_bytes", "Bytes of memory that L2 takes, estimated.", Kind::Gauge, l2.bytes as u64),
+        ("mixer_l2_misses_expired_total", "Those that found an expired one.", l2.misses_expired),
+        ("mixer_l2_insertions_total", "Verdicts stored in L2.", l2.insertions),
+        (
+            "mixer_l2_refusals_total",
+            "Verdicts not stored in L2, since everything like them was dropped while they were reached.",
+            l2.refusals,
+        ),
+        ("mixer_l2_evictions_total", "Verdicts taken out of L2 to make room.", l2.evictions),
+        (
+            "mixer_l2_replaced_trees_total",
+            "Trees of L2 thrown away because a trace fitted none.",
+            l2.replaced_trees,
+        ),
     ];
+    let gauges = [
+        ("mixer_l2_entries", "Verdicts in L2.", l2.leaves),
+        ("mixer_l2_nodes", "Nodes of the trees that they hang on.", l2.nodes),
+        ("mixer_l2_bytes", "Bytes of memory that L2 takes, estimated.", l2.bytes),
+    ];
+    let counters = counters.map(|(name, help, value)| (name, help, Kind::Counter, value));
+    let gauges = gauges.map(|(name, help, value)| (name, help, Kind::Gauge, value as u64));
+    let all = counters.into_iter().chain(gauges);
     for (name, help, kind, value) in all {
         let definition =
             Definition { name: name.to_owned(), help: help.to_owned(), kind, labels: Vec::new() };
@@ -393,6 +456,20 @@ pub fn stopped() {
 /// A diagnostic of a configuration that did come into force.
 pub fn config_warning(diagnostic: &str) {
     tracing::warn!(diagnostic, "configuration has a warning");
+}
+
+/// The operating system does not tell of changes to the configuration.
+pub fn config_unwatched(folder: &str, reason: &str) {
+    tracing::warn!(
+        folder,
+        reason,
+        "changes are not told of, the configuration is looked at more often instead"
+    );
+}
+
+/// The operator asked for caches to be dropped.
+pub fn caches_dropped(verdicts: usize, watchers: usize) {
+    tracing::info!(verdicts, watchers, "caches dropped");
 }
 
 /// A list's file was read anew.

@@ -5,14 +5,15 @@ use std::time::Instant;
 
 use attributes::wire::Expander;
 use checkcache::wire::encode_precondition;
-use checkcache::{Code, Trace, Verdict};
+use checkcache::{Code, Revision, Verdict};
+use policy::Phase;
 use proto::v1::{CheckRequest, CheckResponse};
 use tonic::Status;
 
-use super::{MixerService, quota, status};
-use crate::l2::L2Lookup;
-use crate::runtime;
-use crate::telemetry::{CacheUse, CheckResult};
+use super::{MixerService, demand, quota, status};
+use crate::l2::Answer;
+use crate::runtime::Active;
+use crate::telemetry::CheckResult;
 
 impl MixerService {
     pub(super) async fn answer_check(&self, request: CheckRequest) -> Result<CheckResponse, Status> {
@@ -23,7 +24,7 @@ impl MixerService {
             deduplication_id: _,
             quotas,
             accepts_trace,
-            demand_revision: _,
+            demand_revision,
         } = request;
         status::known_words(&self.dictionary, global_word_count)?;
         quota::bounded(quotas.len())?;
@@ -33,28 +34,16 @@ impl MixerService {
         let bag = expander.bag(message).map_err(|error| status::invalid_attributes(&error))?;
         let active = self.runtime.active().map_err(|error| status::unconfigured(&error))?;
         let revision = active.snapshot.revision();
+        if !is_enough(&active, demand_revision) {
+            return Ok(self.ask_for_more(&active));
+        }
 
-        let (verdict, trace, result, cache) = match self.l2.lookup(revision, &bag) {
-            L2Lookup::Hit(verdict, trace) => {
-                let result = result(&verdict, false);
-                (verdict, trace, result, CacheUse::Hit)
-            }
-            L2Lookup::Miss(vacancy) => {
-                let decision = runtime::check(&active, &bag, &self.telemetry).await;
-                self.l2.insert(vacancy, revision, &decision.trace, &decision.verdict);
-                let result = result(&decision.verdict, decision.is_failure);
-                (decision.verdict, decision.trace, result, CacheUse::Miss)
-            }
-            L2Lookup::Off => {
-                let decision = runtime::check(&active, &bag, &self.telemetry).await;
-                let result = result(&decision.verdict, decision.is_failure);
-                (decision.verdict, decision.trace, result, CacheUse::Off)
-            }
-        };
-        self.telemetry.check(result, cache, begin.elapsed());
+        let answer = self.l2.answer(&active, bag, &self.telemetry).await;
+        let verdict = answer.verdict();
+        self.telemetry.check(result(verdict, answer.is_failure()), answer.cache_use(), begin.elapsed());
         let granted = if verdict.status.is_ok() { quota::grant(quotas) } else { BTreeMap::new() };
         Ok(CheckResponse {
-            precondition: Some(self.precondition(&verdict, &trace, global_word_count, accepts_trace)),
+            precondition: Some(self.precondition(&answer, global_word_count, accepts_trace)),
             quotas: granted,
             revision: if accepts_trace { revision.0 } else { 0 },
             hash_seed: if accepts_trace { self.hash_seed.to_vec() } else { Vec::new() },
@@ -62,15 +51,34 @@ impl MixerService {
         })
     }
 
+    /// The answer to a request that left out what may count. Nothing was decided, here or from the cache: what is not
+    /// there would have passed for absent. Sent to whoever names a demand, since only we do.
+    fn ask_for_more(&self, active: &Active) -> CheckResponse {
+        self.telemetry.check_stale_demands.increment();
+        CheckResponse {
+            precondition: None,
+            quotas: BTreeMap::new(),
+            revision: active.snapshot.revision().0,
+            hash_seed: self.hash_seed.to_vec(),
+            demand: Some(demand::encode(&active.snapshot.demand().check)),
+        }
+    }
+
     fn precondition(
         &self,
-        verdict: &Verdict,
-        trace: &Trace,
+        answer: &Answer,
         word_count: u32,
         accepts_trace: bool,
     ) -> proto::v1::check_response::PreconditionResult {
-        encode_precondition(verdict, verdict.validity, trace, &self.dictionary, word_count, accepts_trace)
+        let (verdict, validity, trace) = (answer.verdict(), answer.validity(), answer.trace());
+        encode_precondition(verdict, validity, &trace, &self.dictionary, word_count, accepts_trace)
     }
+}
+
+/// Whether a request has all that can be looked at under a configuration: the client sent everything, or what is read
+/// under a revision that reads no less.
+fn is_enough(active: &Active, demand_revision: u64) -> bool {
+    demand_revision == 0 || active.is_covered_by(Revision(demand_revision), Phase::Check)
 }
 
 fn result(verdict: &Verdict, is_failure: bool) -> CheckResult {

@@ -2,8 +2,13 @@
 //!
 //! A message that cannot be read, or an aspect that fails, does not keep the rest from being told. The client hears
 //! of it at the end: `INVALID_ARGUMENT` if it is the client's doing, `INTERNAL` if it is ours.
+//!
+//! What is told about cannot be asked for again. So messages that may have left out what is read now are told all the
+//! same, and counted.
 
 use attributes::wire::ReportDecoder;
+use checkcache::Revision;
+use policy::Phase;
 use proto::v1::{ReportRequest, ReportResponse};
 use tonic::Status;
 
@@ -17,9 +22,13 @@ impl MixerService {
         status::known_words(&self.dictionary, request.global_word_count)?;
         let active = self.runtime.active().map_err(|error| status::unconfigured(&error))?;
         let count = request.attributes.len();
+        let demand_revision = request.demand_revision;
         let decoder =
             ReportDecoder::new(request, &self.dictionary).map_err(|error| status::invalid_report(&error))?;
         self.telemetry.report_messages.add(count as f64);
+        if demand_revision != 0 && !active.is_covered_by(Revision(demand_revision), Phase::Report) {
+            self.telemetry.report_stale_demands.add(count as f64);
+        }
 
         let mut reporter = Reporter::new(&active, &self.telemetry);
         let mut undecodable = Failures::default();

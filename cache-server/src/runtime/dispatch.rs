@@ -90,7 +90,9 @@ async fn take<'s>(active: &'s Active, step: Step<'s>, telemetry: &Telemetry) -> 
                 Some(slot) => ask(slot, aspect, instance, telemetry).await,
                 None => Err(HandlerError::Failed("its adapter block is missing".to_owned())),
             };
-            let answer = answer.map_err(|error| {
+            let bounded =
+                |answer: Answer| Answer { validity: answer.validity.fold(aspect.validity), ..answer };
+            let answer = answer.map(bounded).map_err(|error| {
                 let code = match error {
                     HandlerError::InvalidArgument(_) => Code::InvalidArgument,
                     HandlerError::Failed(_) | HandlerError::WrongKind(_) => Code::Internal,
@@ -181,7 +183,7 @@ fn fold(outcomes: Vec<Outcome<'_>>) -> (Verdict, bool) {
 }
 
 /// The time of day, for what is told about a request; no verdict depends on it.
-pub(super) fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_unix_nanos(i128::try_from(since_epoch.as_nanos()).unwrap_or(i128::MAX))
 }

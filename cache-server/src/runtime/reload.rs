@@ -1,4 +1,7 @@
-//! Noticing that the configuration changed: by looking at it again and again, and at once on SIGHUP.
+//! Loading the tree when it changed, and at once on SIGHUP.
+//!
+//! A tree that changed is loaded when two readings a little apart are equal: several files that are written one after
+//! the other are one change, and none is loaded half written.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -7,6 +10,7 @@ use policy::SourceFile;
 use tokio::sync::Notify;
 use tokio::task::spawn_blocking;
 
+use super::changes::{Changes, Hint};
 use super::{InvalidTree, Runtime, read_tree};
 use crate::l2::L2;
 use crate::limits;
@@ -39,23 +43,39 @@ impl Reloader {
 
     /// Loads the tree each time that it changed, and whenever somebody asks for it. Never ends.
     pub async fn run(mut self, now: Arc<Notify>) {
+        let mut changes = Changes::new(&self.root);
+        // It may have changed since it was first loaded.
+        self.follow(&mut changes, Hint::Changed).await;
         loop {
             tokio::select! {
                 () = now.notified() => self.load().await,
-                () = tokio::time::sleep(limits::CONFIG_POLL) => self.load_if_changed().await,
+                hint = changes.next() => self.follow(&mut changes, hint).await,
             }
         }
     }
 
-    async fn load_if_changed(&mut self) {
-        let first = self.read().await;
-        if self.tried.as_ref().is_some_and(|tried| is_same(tried, &first)) {
-            return;
-        }
-        tokio::time::sleep(limits::CONFIG_SETTLE).await;
-        let second = self.read().await;
-        if is_same(&first.map_err(|error| error.to_string()), &second) {
-            self.apply(second).await;
+    /// Loads the tree if it changed, once it lies still.
+    async fn follow(&mut self, changes: &mut Changes, mut hint: Hint) {
+        let mut before: Option<Tried> = None;
+        loop {
+            // Before the tree is read, so that what is changed after that is heard of.
+            if hint == Hint::Changed || !changes.is_armed() {
+                changes.arm().await;
+            }
+            let read = self.read().await;
+            if self.tried.as_ref().is_some_and(|tried| is_same(tried, &read)) {
+                if hint == Hint::Changed {
+                    // What changes all the time without a difference must not keep the reloader busy.
+                    tokio::time::sleep(limits::CONFIG_SETTLE).await;
+                }
+                return;
+            }
+            if before.as_ref().is_some_and(|before| is_same(before, &read)) {
+                return self.apply(read).await;
+            }
+            before = Some(remember(&read));
+            hint = Hint::Changed;
+            tokio::time::sleep(limits::CONFIG_SETTLE).await;
         }
     }
 
@@ -67,16 +87,20 @@ impl Reloader {
     }
 
     async fn apply(&mut self, read: Read) {
-        self.tried = Some(match &read {
-            Ok(files) => Ok(files.clone()),
-            Err(error) => Err(error.to_string()),
-        });
+        self.tried = Some(remember(&read));
         let runtime = Arc::clone(&self.runtime);
         // Not among the requests: a large configuration takes its time. A refusal was counted and said; loading that
         // panicked left everything as it was.
         if let Ok(Ok(revision)) = spawn_blocking(move || runtime.load(read)).await {
             self.l2.retain(revision);
         }
+    }
+}
+
+fn remember(read: &Read) -> Tried {
+    match read {
+        Ok(files) => Ok(files.clone()),
+        Err(error) => Err(error.to_string()),
     }
 }
 

@@ -31,6 +31,10 @@ rules:
     aspects:
       - { kind: lists, adapter: agents, params: { blacklist: true, checkExpression: 'request.headers["user-agent"]' } }
       - { kind: denials, adapter: closed }
+  - selector: request.path == "/short"
+    aspects: [{ kind: denials, adapter: closed, validDuration: 5s }]
+  - selector: request.path == "/shorter"
+    aspects: [{ kind: denials, adapter: sparing, validDuration: 10s, validUseCount: 1 }]
 "#;
 
 async fn start(l2_entries: usize) -> TestServer {
@@ -113,6 +117,19 @@ async fn without_l2_every_check_is_evaluated() {
             .await,
         "2"
     );
+}
+
+#[tokio::test]
+async fn an_aspect_may_allow_less_time_than_its_adapter() {
+    let server = start(0).await;
+    for (path, seconds, uses) in [("/admin", 60, -1), ("/short", 5, -1), ("/shorter", 7, 1)] {
+        let verdict = server.precondition(&bag([("request.path", path)])).await;
+        assert_eq!(
+            (verdict.valid_duration.unwrap().seconds, verdict.valid_use_count),
+            (seconds, uses),
+            "{path}"
+        );
+    }
 }
 
 #[tokio::test]

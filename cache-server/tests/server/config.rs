@@ -9,7 +9,7 @@ use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 
-use crate::harness::{TestServer, bag, tree, write};
+use crate::harness::{RULES, TestServer, bag, sample, tree, write};
 
 const ADAPTERS: &str = "
 adapters:
@@ -20,7 +20,6 @@ adapters:
 const DENY_ALL: &str = "rules: [{ aspects: [{ kind: denials, adapter: closed }] }]";
 const ALLOW_ALL: &str = "rules: []";
 const BROKEN: &str = "rules: [{ aspects: [{ kind: denials, adapter: nobody }] }]";
-const RULES: &str = "scopes/global/subjects/global/rules.yml";
 
 async fn health(server: &TestServer, service: &str) -> ServingStatus {
     let mut client = HealthClient::new(server.connect().await);
@@ -40,13 +39,14 @@ async fn without_a_configuration_nothing_is_allowed() {
     assert!(refused.message().contains("configuration is not yet available"), "{refused}");
     let refused = server.client.clone().report(ReportRequest::default()).await.unwrap_err();
     assert_eq!(refused.code(), tonic::Code::Unavailable);
-    assert_eq!(server.metric("mixer_config_load_errors_total").await, "1");
+    assert_ne!(server.metric("mixer_config_load_errors_total").await, "0");
 
     write(server.folder.path(), RULES, DENY_ALL);
     server.reload_until("/readyz", |status, _| status == 200).await;
     assert_eq!(server.verdict(&bag([])).await.0, 7);
     assert_eq!(health(&server, "").await, ServingStatus::Serving);
     assert_eq!(health(&server, "istio.mixer.v1.Mixer").await, ServingStatus::Serving);
+    assert_eq!(health(&server, "mixer.feed.v1.Feed").await, ServingStatus::Serving);
 }
 
 #[tokio::test]
@@ -64,9 +64,8 @@ async fn a_change_is_honoured_and_forgets_old_verdicts() {
     let server = TestServer::start(tree(ADAPTERS, DENY_ALL), 100).await;
     let before = server.check(&bag([])).await;
     assert_eq!(server.metric("mixer_l2_entries").await, "1");
-    write(server.folder.path(), RULES, ALLOW_ALL);
-    server.reload_until("/metrics", |_, page| page.contains("mixer_config_loads_total 2")).await;
-    assert_eq!(server.metric("mixer_l2_entries").await, "0");
+    server.load_rules(ALLOW_ALL).await;
+    server.reload_until("/metrics", |_, page| sample(page, "mixer_l2_entries") == 0.0).await;
     let after = server.check(&bag([])).await;
     assert_ne!(before.revision, after.revision);
     assert_eq!(after.precondition.unwrap().status.unwrap().code, 0);
@@ -79,24 +78,11 @@ async fn a_bad_change_leaves_the_old_one_in_force() {
     let server = TestServer::start(tree(ADAPTERS, DENY_ALL), 100).await;
     let before = server.check(&bag([])).await;
     write(server.folder.path(), RULES, BROKEN);
-    server.reload_until("/metrics", |_, page| page.contains("mixer_config_load_errors_total 1")).await;
+    server.reload_until("/metrics", |_, page| sample(page, "mixer_config_load_errors_total") > 0.0).await;
     assert_eq!(server.get("/readyz").await.0, 200);
     let after = server.check(&bag([])).await;
     assert_eq!(before.revision, after.revision);
     assert_eq!(after.precondition.unwrap().status.unwrap().code, 7);
-}
-
-#[tokio::test]
-async fn a_change_is_noticed_without_being_told() {
-    let server = TestServer::start(tree(ADAPTERS, DENY_ALL), 0).await;
-    assert_eq!(server.verdict(&bag([])).await.0, 7);
-    write(server.folder.path(), RULES, ALLOW_ALL);
-    let wait = async {
-        while server.verdict(&bag([])).await.0 != 0 {
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(crate::harness::PATIENCE, wait).await.expect("the change is noticed");
 }
 
 #[tokio::test]
@@ -133,7 +119,7 @@ async fn reflection_names_the_services() {
     let answer = answers.message().await.unwrap().unwrap().message_response;
     let Some(MessageResponse::ListServicesResponse(services)) = answer else { panic!("{answer:?}") };
     let names: Vec<_> = services.service.iter().map(|service| service.name.as_str()).collect();
-    for name in ["istio.mixer.v1.Mixer", "grpc.health.v1.Health"] {
+    for name in ["istio.mixer.v1.Mixer", "mixer.feed.v1.Feed", "grpc.health.v1.Health"] {
         assert!(names.contains(&name), "{names:?}");
     }
 }

@@ -7,14 +7,16 @@ use std::time::Duration;
 use attributes::wire::Compressor;
 use attributes::{Bag, Dictionary};
 use cache_server::serve::{Options, Server};
+use proto::feed::feed_client::FeedClient;
+use proto::feed::{Update, WatchRequest};
 use proto::v1::check_response::PreconditionResult;
 use proto::v1::mixer_client::MixerClient;
 use proto::v1::report_request::RepeatedAttributesSemantics;
 use proto::v1::{CheckRequest, CheckResponse, CompressedAttributes, ReportRequest};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tonic::Status;
 use tonic::transport::{Channel, Endpoint};
+use tonic::{Status, Streaming};
 
 /// How long anything may take before a test gives up.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -50,6 +52,32 @@ metrics:
     labels: {}
 ";
 
+/// Where the rules of the subject `global` are.
+pub(crate) const RULES: &str = "scopes/global/subjects/global/rules.yml";
+
+/// A stream of the feed.
+pub(crate) struct Updates {
+    updates: Streaming<Update>,
+}
+
+impl Updates {
+    /// The next update; `None` at the end.
+    pub(crate) async fn next(&mut self) -> Option<Update> {
+        let next = tokio::time::timeout(PATIENCE, self.updates.message()).await;
+        next.expect("no update came").unwrap()
+    }
+
+    /// The next update that is so.
+    pub(crate) async fn until(&mut self, is_so: impl Fn(&Update) -> bool) -> Update {
+        loop {
+            let update = self.next().await.expect("the feed ended");
+            if is_so(&update) {
+                return update;
+            }
+        }
+    }
+}
+
 pub(crate) struct TestServer {
     pub(crate) server: Server,
     pub(crate) folder: TempDir,
@@ -62,7 +90,7 @@ pub(crate) fn tree(adapters: &str, rules: &str) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), "scopes/global/descriptors.yml", DESCRIPTORS);
     write(folder.path(), "scopes/global/adapters.yml", adapters);
-    write(folder.path(), "scopes/global/subjects/global/rules.yml", rules);
+    write(folder.path(), RULES, rules);
     folder
 }
 
@@ -99,8 +127,14 @@ pub(crate) fn bag<const N: usize>(texts: [(&str, &str); N]) -> Bag {
 
 impl TestServer {
     pub(crate) async fn start(folder: TempDir, l2_entries: usize) -> Self {
+        let root = folder.path().to_owned();
+        Self::start_at(&root, folder, l2_entries).await
+    }
+
+    /// A server whose configuration is, or will be, somewhere in the folder.
+    pub(crate) async fn start_at(config: &Path, folder: TempDir, l2_entries: usize) -> Self {
         let options = Options {
-            config: folder.path().to_owned(),
+            config: config.to_owned(),
             listen: "127.0.0.1:0".parse().unwrap(),
             admin: "127.0.0.1:0".parse().unwrap(),
             l2_entries,
@@ -152,6 +186,25 @@ impl TestServer {
         tokio::time::timeout(PATIENCE, client.report(request)).await.unwrap().map(drop)
     }
 
+    /// Listens to the feed on a connection of its own.
+    pub(crate) async fn watch(&self) -> Updates {
+        let mut client = FeedClient::new(self.connect().await);
+        let updates = client.watch(WatchRequest::default()).await.unwrap().into_inner();
+        Updates { updates }
+    }
+
+    /// Puts these rules of the subject `global` in force.
+    pub(crate) async fn load_rules(&self, rules: &str) {
+        let root = self.folder.path();
+        write(root, RULES, rules);
+        let files = cache_server::runtime::read_tree(root).unwrap();
+        let loaded = policy::load(&files, &cache_server::adapters::infos(), &policy::Options::default());
+        let errors: Vec<_> = loaded.errors().map(|error| &error.message).collect();
+        assert!(errors.is_empty(), "{errors:?}");
+        let revision = loaded.snapshot.unwrap().revision().to_string();
+        self.reload_until("/readyz", |status, page| status == 200 && page.contains(&revision)).await;
+    }
+
     /// Status and body of an admin page.
     pub(crate) async fn get(&self, path: &str) -> (u16, String) {
         get(self.server.admin(), path).await
@@ -180,9 +233,25 @@ impl TestServer {
     }
 }
 
+/// The value of a sample on a page of metrics; 0 if it has none.
+pub(crate) fn sample(page: &str, name: &str) -> f64 {
+    let samples = page.lines().filter_map(|line| line.rsplit_once(' '));
+    samples.filter(|(found, _)| *found == name).find_map(|(_, value)| value.parse().ok()).unwrap_or(0.0)
+}
+
 pub(crate) async fn get(admin: std::net::SocketAddr, path: &str) -> (u16, String) {
+    request(admin, "GET", path, "").await
+}
+
+/// Status and body of an admin page asked for with a method and further header lines.
+pub(crate) async fn request(
+    admin: std::net::SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &str,
+) -> (u16, String) {
     let mut stream = tokio::net::TcpStream::connect(admin).await.unwrap();
-    let request = format!("GET {path} HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n");
+    let request = format!("{method} {path} HTTP/1.1\r\nhost: admin\r\n{headers}connection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();

@@ -2,9 +2,13 @@
 
 mod check;
 mod config;
+mod demand;
+mod docs;
+mod feed;
 mod harness;
 mod hostile;
 mod law;
 mod lists;
 mod process;
+mod reload;
 mod report;

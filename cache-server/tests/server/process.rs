@@ -137,6 +137,41 @@ async fn validate_finds_everything() {
 }
 
 #[tokio::test]
+async fn explain_decides_as_the_server_does() {
+    let adapters =
+        "adapters: [{ name: closed, kind: denials, impl: denyChecker, params: { error: { code: 7 } } }]";
+    let rules = r#"
+rules:
+  - selector: request.path.startsWith("/admin") && (request.headers["x-a"] | "") == "y"
+    aspects: [{ kind: denials, adapter: closed }]
+  - selector: request.path == "/other"
+    aspects: [{ kind: denials, adapter: closed }]
+"#;
+    let folder = tree(adapters, rules);
+    let root = folder.path().to_str().unwrap();
+    let request = ["explain", "--config", root, "-a", "request.path=/admin", "-a", "request.headers[x-a]=y"];
+    let (code, page) = run(&[&request[..], &["--json"]].concat()).await;
+    assert_eq!(code, Some(0), "{page}");
+    let page: serde_json::Value = serde_json::from_str(&page).unwrap();
+    assert_eq!(page["verdict"]["code"], "PERMISSION_DENIED");
+    assert_eq!(page["verdict"]["refused_by"], "global/global rules[0].aspects[0]");
+    assert_eq!(page["trace"].as_array().unwrap().len(), 2, "{page}");
+    assert_eq!(page["check"].as_array().unwrap().len(), 1, "{page}");
+    assert!(page["left_out"][0].as_str().unwrap().contains("rules[1]"), "{page}");
+    let (code, page) = run(&request).await;
+    assert_eq!(code, Some(0), "{page}");
+    assert!(page.starts_with("verdict   PERMISSION_DENIED\n"), "{page}");
+
+    for (given, reason) in
+        [("no.such=x", "no manifest"), ("request.size=x", "64-bit"), ("request.path[a]=x", "no keys")]
+    {
+        let (code, page) = run(&["explain", "--config", root, "-a", given]).await;
+        assert_eq!(code, Some(1), "{page}");
+        assert!(page.contains(reason), "{page}");
+    }
+}
+
+#[tokio::test]
 async fn an_address_in_use_is_a_clear_end() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();

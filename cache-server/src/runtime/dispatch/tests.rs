@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use attributes::Value;
-use policy::{HandlerConfig, SourceFile};
 
 use super::*;
-use crate::adapters::{self, Handler, Membership};
+use crate::adapters::{Handler, Membership};
+use crate::runtime::fixture;
 
 /// Does what its block's name says.
 struct Scripted(String);
@@ -48,19 +48,11 @@ fn active(blocks: &[&str]) -> Active {
         |line: &dyn Fn(&str) -> String| blocks.iter().map(|name| line(name)).collect::<Vec<_>>().join(", ");
     let adapters = of_each(&|name| format!("{{ name: {name}, kind: denials, impl: denyChecker }}"));
     let aspects = of_each(&|name| format!("{{ kind: denials, adapter: {name} }}"));
-    let file = |path: &str, text: String| SourceFile { path: path.to_owned(), text };
-    let files = [
-        file("scopes/global/adapters.yml", format!("adapters: [{adapters}]")),
-        file("scopes/global/subjects/global/rules.yml", format!("rules: [{{ aspects: [{aspects}] }}]")),
+    let documents = [
+        ("scopes/global/adapters.yml", format!("adapters: [{adapters}]")),
+        ("scopes/global/subjects/global/rules.yml", format!("rules: [{{ aspects: [{aspects}] }}]")),
     ];
-    let loaded = policy::load(&files, &adapters::infos(), &policy::Options::default());
-    let snapshot = loaded.snapshot.unwrap_or_else(|| panic!("{:?}", loaded.diagnostics));
-    let slot = |config: &HandlerConfig| Slot {
-        config: config.clone(),
-        handler: Arc::new(Scripted(config.name.clone())),
-    };
-    let handlers = snapshot.handlers().iter().map(slot).collect();
-    Active { snapshot, handlers }
+    fixture::active(&documents, |config| Arc::new(Scripted(config.name.clone())))
 }
 
 async fn decide(blocks: &[&str]) -> (Decision, String) {

@@ -1,0 +1,330 @@
+//! What a configuration would decide about one request, and why, without a server.
+//!
+//! The very code that serves requests runs: the tree is loaded, its handlers are built, and the request is resolved,
+//! decided about and traced under it. Nothing is told to anybody: aspects of reports are resolved and evaluated, and
+//! their adapters are not called.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::Path;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use attributes::{Bag, StringMap, Value, ValueType};
+use checkcache::{Recorder, Validity};
+use policy::{Aspect, AspectError, Instance, LogPayload, Phase, Snapshot};
+use serde::Serialize;
+use thiserror::Error;
+
+use crate::runtime::{self, Active, InvalidConfig, Runtime, now, read_tree};
+use crate::telemetry::Telemetry;
+use crate::text;
+
+/// An attribute given as `NAME=VALUE`, or `NAME[KEY]=VALUE` for one entry of a map.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Given {
+    name: String,
+    key: Option<String>,
+    value: String,
+}
+
+/// What was given is no request under the configuration.
+#[derive(Debug, Error)]
+pub(super) enum InvalidRequest {
+    /// The configuration is refused.
+    #[error(transparent)]
+    Config(#[from] InvalidConfig),
+    /// There is no configuration, which loading does not let happen.
+    #[error(transparent)]
+    Unconfigured(#[from] runtime::Unconfigured),
+    /// No manifest declares the attribute.
+    #[error("no manifest declares the attribute `{0}`")]
+    Unknown(String),
+    /// Only maps have keys.
+    #[error("`{name}` is a {value_type}, which has no keys")]
+    NotAMap {
+        /// The attribute.
+        name: String,
+        /// Its type.
+        value_type: ValueType,
+    },
+    /// The text is no value of the attribute's type.
+    #[error("`{name}`: {reason}")]
+    Value {
+        /// The attribute.
+        name: String,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+/// What a configuration makes of a request.
+#[derive(Debug, Serialize)]
+pub(super) struct Explanation {
+    revision: String,
+    verdict: Verdict,
+    /// What was looked at to reach the verdict, in order: what it is cached under.
+    trace: Vec<String>,
+    /// The aspects that decide, in order.
+    check: Vec<Step>,
+    /// The aspects that would tell, in order.
+    report: Vec<Step>,
+    /// Aspects of the tree that are not for this request, and where they stand.
+    left_out: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Verdict {
+    code: &'static str,
+    message: String,
+    refused_by: Option<String>,
+    /// How long it may be used again.
+    validity: String,
+    /// Whether it is a refusal because something failed.
+    is_failure: bool,
+}
+
+/// An aspect, or what is guarded by a selector that cannot be evaluated.
+#[derive(Debug, Serialize)]
+struct Step {
+    location: String,
+    /// The kind and the block of the adapter.
+    aspect: Option<String>,
+    /// What the adapter is given.
+    given: Option<String>,
+    error: Option<String>,
+}
+
+/// Loads a tree and says what it makes of a request.
+pub(super) async fn explain(
+    root: &Path,
+    options: policy::Options,
+    request: &[Given],
+) -> Result<Explanation, InvalidRequest> {
+    let telemetry = Arc::new(Telemetry::new());
+    let runtime = Runtime::new(root.to_owned(), options, Arc::clone(&telemetry));
+    runtime.load(read_tree(root))?;
+    let active = runtime.active()?;
+    let bag = bag(&active.snapshot, request)?;
+    Ok(Explanation::of(&active, &bag, &telemetry).await)
+}
+
+fn bag(snapshot: &Snapshot, request: &[Given]) -> Result<Bag, InvalidRequest> {
+    let mut bag = Bag::new();
+    for Given { name, key, value } in request {
+        let value_type =
+            *snapshot.manifest().get(name).ok_or_else(|| InvalidRequest::Unknown(name.clone()))?;
+        let value = match key {
+            None => Value::parse(value_type, value)
+                .map_err(|error| InvalidRequest::Value { name: name.clone(), reason: error.to_string() })?,
+            Some(_) if value_type != ValueType::StringMap => {
+                return Err(InvalidRequest::NotAMap { name: name.clone(), value_type });
+            }
+            Some(key) => with_entry(bag.value(name), key, value),
+        };
+        bag.insert(name.as_str(), value);
+    }
+    Ok(bag)
+}
+
+/// A map with one entry more, or with another value for it.
+fn with_entry(map: Option<&Value>, key: &str, value: &str) -> Value {
+    let before: Vec<_> = match map {
+        Some(Value::StringMap(map)) => map.iter().filter(|(known, _)| &***known != key).collect(),
+        _ => Vec::new(),
+    };
+    let before = before.into_iter().map(|(key, value)| (Arc::clone(key), Arc::clone(value)));
+    Value::from(before.chain([(Arc::from(key), Arc::from(value))]).collect::<StringMap>())
+}
+
+// === impl Explanation ===
+
+impl Explanation {
+    async fn of(active: &Active, bag: &Bag, telemetry: &Telemetry) -> Self {
+        let snapshot = &active.snapshot;
+        let decision = runtime::check(active, bag, telemetry).await;
+        let check = steps(snapshot, bag, Phase::Check);
+        let report = steps(snapshot, bag, Phase::Report);
+        let taken: BTreeSet<_> = check.iter().chain(&report).map(|step| step.location.as_str()).collect();
+        let all = [Phase::Check, Phase::Report].into_iter().flat_map(|phase| snapshot.aspects(phase));
+        let left_out = all.filter(|aspect| !taken.contains(aspect.location.as_str()));
+        let mut left_out: Vec<_> =
+            left_out.map(|aspect| format!("{}: {}", aspect.location, describe(snapshot, aspect))).collect();
+        left_out.sort();
+        let verdict = decision.verdict;
+        Self {
+            revision: snapshot.revision().to_string(),
+            trace: decision.trace.observations().iter().map(ToString::to_string).collect(),
+            verdict: Verdict {
+                code: verdict.status.code.name(),
+                message: verdict.status.message,
+                refused_by: verdict.refused_by.map(|by| by.to_string()),
+                validity: validity(verdict.validity),
+                is_failure: decision.is_failure,
+            },
+            check,
+            report,
+            left_out,
+        }
+    }
+}
+
+fn steps(snapshot: &Snapshot, bag: &Bag, phase: Phase) -> Vec<Step> {
+    let mut recorder = Recorder::untraced(bag);
+    let plan = snapshot.resolve(&mut recorder, phase);
+    let mut errors = plan.errors.into_iter().peekable();
+    let mut steps = Vec::new();
+    for position in 0..=plan.aspects.len() {
+        while let Some(error) = errors.next_if(|error| error.position <= position) {
+            let reason = text::chain(&error.error);
+            steps.push(Step {
+                location: error.location.to_owned(),
+                aspect: None,
+                given: None,
+                error: Some(format!("the selector `{}` cannot be evaluated: {reason}", error.selector)),
+            });
+        }
+        if let Some(aspect) = plan.aspects.get(position) {
+            let instance = aspect.evaluate(&mut recorder, now());
+            steps.push(Step {
+                location: aspect.location.clone(),
+                aspect: Some(describe(snapshot, aspect)),
+                given: instance.as_ref().ok().and_then(made),
+                error: failure(&instance),
+            });
+        }
+    }
+    steps
+}
+
+fn describe(snapshot: &Snapshot, aspect: &Aspect) -> String {
+    let Aspect { kind, handler, .. } = aspect;
+    match snapshot.handlers().get(*handler) {
+        Some(block) => format!("{kind} by {} ({})", block.name, block.impl_name),
+        None => kind.to_string(),
+    }
+}
+
+/// What an adapter is given, in words.
+fn made(instance: &Instance) -> Option<String> {
+    match instance {
+        Instance::Denial => None,
+        Instance::ListEntry(value) => Some(value.to_string()),
+        Instance::Log(entry) => Some(match &entry.payload {
+            LogPayload::Text(text) => text.clone(),
+            LogPayload::Json(object) => serde_json::Value::from(object.clone()).to_string(),
+        }),
+        Instance::Metrics(metrics) => {
+            let values = metrics.values.iter().map(|metric| {
+                let labels: Vec<_> =
+                    metric.labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
+                format!("{}{{{}}} {}", metric.descriptor.name, labels.join(","), metric.value)
+            });
+            let values: Vec<_> = values.collect();
+            (!values.is_empty()).then(|| values.join("; "))
+        }
+    }
+}
+
+/// Why an adapter is given less than it should be, or nothing.
+fn failure(instance: &Result<Instance, AspectError>) -> Option<String> {
+    match instance {
+        Err(error) => Some(text::chain(error)),
+        Ok(Instance::Metrics(metrics)) => {
+            let errors: Vec<_> = metrics.errors.iter().map(|error| text::chain(error)).collect();
+            (!errors.is_empty()).then(|| errors.join("; "))
+        }
+        Ok(Instance::Denial | Instance::ListEntry(_) | Instance::Log(_)) => None,
+    }
+}
+
+fn validity(validity: Validity) -> String {
+    match validity {
+        Validity::Never => "not at all".to_owned(),
+        Validity::For { ttl, uses: None } => format!("{ttl:?}"),
+        Validity::For { ttl, uses: Some(uses) } => format!("{ttl:?}, {uses} times"),
+        Validity::Revision => "as long as the configuration".to_owned(),
+    }
+}
+
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { revision, verdict, trace, check, report, left_out } = self;
+        let Verdict { code, message, refused_by, validity, is_failure } = verdict;
+        let colon = if message.is_empty() { "" } else { ": " };
+        writeln!(f, "verdict   {code}{colon}{message}")?;
+        if let Some(by) = refused_by {
+            let why = if *is_failure { ", because it failed" } else { "" };
+            writeln!(f, "refused   by {by}{why}")?;
+        }
+        writeln!(f, "cached    {validity}\nrevision  {revision}")?;
+        write_list(f, "looked at, in order", trace.iter().map(String::as_str))?;
+        let steps = |steps: &[Step]| steps.iter().map(ToString::to_string).collect::<Vec<_>>();
+        write_list(f, "decides, in order", steps(check).iter().map(String::as_str))?;
+        write_list(f, "tells, in order", steps(report).iter().map(String::as_str))?;
+        write_list(f, "left out", left_out.iter().map(String::as_str))
+    }
+}
+
+fn write_list<'t>(
+    f: &mut fmt::Formatter<'_>,
+    title: &str,
+    mut lines: impl Iterator<Item = &'t str>,
+) -> fmt::Result {
+    writeln!(f, "\n{title}:")?;
+    let Some(first) = lines.next() else { return writeln!(f, "  nothing") };
+    std::iter::once(first).chain(lines).try_for_each(|line| writeln!(f, "  {line}"))
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.location)?;
+        for (before, part) in [(": ", &self.aspect), (" of ", &self.given), (": ", &self.error)] {
+            if let Some(part) = part {
+                write!(f, "{before}{part}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+// === impl Given ===
+
+impl FromStr for Given {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (name, value) = text.split_once('=').ok_or("write NAME=VALUE, or NAME[KEY]=VALUE")?;
+        let (name, key) = match name.strip_suffix(']').and_then(|name| name.split_once('[')) {
+            Some((name, key)) => (name, Some(key.trim_matches('"').to_owned())),
+            None => (name, None),
+        };
+        Ok(Self { name: name.to_owned(), key, value: value.to_owned() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn given(name: &str, key: Option<&str>, value: &str) -> Given {
+        Given { name: name.to_owned(), key: key.map(str::to_owned), value: value.to_owned() }
+    }
+
+    #[test]
+    fn attributes_and_entries_are_told_apart() {
+        assert_eq!("a.b=c=d".parse(), Ok(given("a.b", None, "c=d")));
+        assert_eq!("a=".parse(), Ok(given("a", None, "")));
+        assert_eq!("a[k]=v".parse(), Ok(given("a", Some("k"), "v")));
+        assert_eq!("a[\"k\"]=v".parse(), Ok(given("a", Some("k"), "v")));
+        assert!("a".parse::<Given>().is_err());
+    }
+
+    #[test]
+    fn entries_make_a_map() {
+        let map = with_entry(None, "a", "1");
+        let map = with_entry(Some(&map), "b", "2");
+        let map = with_entry(Some(&map), "a", "3");
+        assert_eq!(map.to_string(), "{a: 3, b: 2}");
+    }
+}

@@ -1,0 +1,33 @@
+//! Configurations in force whose handlers are a test's own.
+
+use std::sync::Arc;
+
+use policy::{HandlerConfig, SourceFile};
+
+use super::demand::Demands;
+use super::{Active, Runtime, Slot};
+use crate::adapters::{self, Handler};
+
+/// A configuration of documents, with a handler for each of its blocks.
+pub(crate) fn active(
+    documents: &[(&str, String)],
+    handler: impl Fn(&HandlerConfig) -> Arc<dyn Handler>,
+) -> Active {
+    let files: Vec<_> = documents
+        .iter()
+        .map(|(path, text)| SourceFile { path: (*path).to_owned(), text: text.clone() })
+        .collect();
+    let loaded = policy::load(&files, &adapters::infos(), &policy::Options::default());
+    let snapshot = loaded.snapshot.unwrap_or_else(|| panic!("{:?}", loaded.diagnostics));
+    let slot = |config: &HandlerConfig| Slot { config: config.clone(), handler: handler(config) };
+    let handlers = snapshot.handlers().iter().map(slot).collect();
+    let demands = Demands::after(None, snapshot.revision(), snapshot.demand());
+    Active { snapshot, demands, handlers }
+}
+
+impl Runtime {
+    /// Puts a configuration in force that was not loaded.
+    pub(crate) fn force(&self, active: Active) {
+        self.put_in_force(active, 0, 0);
+    }
+}

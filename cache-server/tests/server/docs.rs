@@ -1,0 +1,55 @@
+//! The documentation for operators: its examples work, and it leaves nothing out.
+
+use std::path::{Path, PathBuf};
+
+use policy::SourceFile;
+
+use crate::harness::{TestServer, tree};
+
+fn page(name: &str) -> String {
+    let path: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs").join(name);
+    std::fs::read_to_string(path).unwrap()
+}
+
+/// The examples that begin with a comment that names their file.
+fn examples(page: &str) -> Vec<SourceFile> {
+    let blocks = page.split("```yaml\n").skip(1).filter_map(|rest| rest.split_once("```"));
+    let file = |(block, _): (&str, &str)| {
+        let path = block.lines().next()?.strip_prefix("# ")?;
+        path.starts_with("scopes/").then(|| SourceFile { path: path.to_owned(), text: block.to_owned() })
+    };
+    blocks.filter_map(file).collect()
+}
+
+#[test]
+fn the_examples_are_a_configuration_without_findings() {
+    let files = examples(&page("configuration.md"));
+    assert_eq!(files.len(), 4);
+    let loaded = policy::load(&files, &cache_server::adapters::infos(), &policy::Options::default());
+    let findings: Vec<_> = loaded.diagnostics.iter().map(ToString::to_string).collect();
+    assert!(findings.is_empty(), "{}", findings.join("\n"));
+    assert!(loaded.snapshot.is_some());
+}
+
+#[test]
+fn every_adapter_is_documented() {
+    let page = page("configuration.md");
+    for info in cache_server::adapters::infos() {
+        assert!(page.contains(&format!("| `{}` |", info.name)), "{}", info.name);
+        for kind in info.kinds {
+            assert!(page.contains(&format!("| `{kind}` |")), "{kind}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_metric_is_documented() {
+    let server = TestServer::start(tree("adapters: []", "rules: []"), 1).await;
+    let (_, metrics) = server.get("/metrics").await;
+    let page = page("server.md");
+    let types = metrics.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+    let names = types.filter_map(|line| line.split(' ').next()).filter(|name| name.starts_with("mixer_"));
+    let missing: Vec<_> =
+        names.filter(|name| !["`", "{"].iter().any(|end| page.contains(&format!("`{name}{end}")))).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
