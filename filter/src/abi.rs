@@ -42,7 +42,7 @@ pub(crate) enum Buffer {
     PluginConfiguration = 7,
 }
 
-/// A counter that the host keeps.
+/// A counter or gauge that the host keeps.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Metric(u32);
 
@@ -101,6 +101,7 @@ unsafe extern "C" {
 
 const MONOTONIC: u32 = 1;
 const COUNTER: u32 = 0;
+const GAUGE: u32 = 1;
 const HTTP_REQUEST: u32 = 0;
 const NO_GRPC_STATUS: i32 = -1;
 
@@ -277,16 +278,17 @@ pub(crate) fn set_effective_context(context: u32) -> Result<()> {
     check(unsafe { proxy_set_effective_context(context) })
 }
 
-/// Defines a counter.
-pub(crate) fn define_counter(name: &str) -> Result<Metric> {
+/// Defines a counter or a gauge.
+pub(crate) fn define_metric(name: &str, is_gauge: bool) -> Result<Metric> {
     let mut metric = 0;
+    let kind = if is_gauge { GAUGE } else { COUNTER };
     // SAFETY: the name outlives the call; the host writes one number.
-    check(unsafe { proxy_define_metric(COUNTER, name.as_ptr(), name.len(), &raw mut metric) })?;
+    check(unsafe { proxy_define_metric(kind, name.as_ptr(), name.len(), &raw mut metric) })?;
     Ok(Metric(metric))
 }
 
-/// Counts.
-pub(crate) fn increment(metric: Metric, by: u64) -> Result<()> {
+/// Counts; only a gauge goes down.
+pub(crate) fn increment(metric: Metric, by: i64) -> Result<()> {
     // SAFETY: only numbers.
-    check(unsafe { proxy_increment_metric(metric.0, by.cast_signed()) })
+    check(unsafe { proxy_increment_metric(metric.0, by) })
 }

@@ -202,8 +202,10 @@ impl RootContext for Root {
             return false;
         }
         if self.metrics.is_empty() {
-            self.metrics =
-                Counter::ALL.iter().map(|counter| abi::define_counter(counter.name()).ok()).collect();
+            self.metrics = Counter::ALL
+                .iter()
+                .map(|counter| abi::define_metric(counter.name(), counter.is_gauge()).ok())
+                .collect();
         }
         abi::log(
             Level::Info,

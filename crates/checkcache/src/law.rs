@@ -3,7 +3,7 @@
 //! Exhaustively over a small world: every pair of rules, every bag. Then while snapshots change, time passes and
 //! everything is dropped now and then, and for what other caches got wrong.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use attributes::{Bag, MapEntry, Name, StringMap, Value, ValueRef};
@@ -189,6 +189,8 @@ for_each_way! {
     a_verdict_without_a_header_is_not_found_for_a_request_with_it
     an_absent_map_is_not_a_map_without_the_key
     values_of_unlike_kinds_are_different
+    what_others_took_for_the_same_is_not
+    derived_attributes_are_known_by_what_they_were_made_from
     what_must_not_be_cached_is_not
     what_was_dropped_is_not_found
 }
@@ -244,29 +246,36 @@ const CONDITIONS: [Condition; 10] = [
     Condition::NumberIsOne,
 ];
 
+/// Made once: they are needed millions of times.
+static NAMES: LazyLock<[Name; 2]> = LazyLock::new(|| [Name::from("a"), Name::from("m")]);
+static TEXTS: LazyLock<[Arc<str>; 2]> = LazyLock::new(|| ["k".into(), "x".into()]);
+
 impl Condition {
     fn holds(self, recorder: &mut Recorder<'_>) -> bool {
-        let a = Name::from("a");
-        let map = Name::from("m");
-        let (k, x): (Arc<str>, Arc<str>) = ("k".into(), "x".into());
+        let [a, map] = NAMES.each_ref();
+        let [k, x] = TEXTS.each_ref().map(Arc::clone);
         let key = Target::Key(map.clone(), Arc::clone(&k));
         match self {
-            Self::Present => recorder.present(&a),
-            Self::IsX => recorder.value(&a) == Some(ValueRef::String("x")),
+            Self::Present => recorder.present(a),
+            Self::IsX => recorder.value(a) == Some(ValueRef::String("x")),
             Self::EqualsX => {
-                recorder.perform(&Target::Attribute(a), &Test::Equals(Value::String(x))) == OutcomeRef::Yes
+                recorder.perform(&Target::Attribute(a.clone()), &Test::Equals(Value::String(x)))
+                    == OutcomeRef::Yes
             }
-            Self::StartsWithX => recorder.perform(&Target::Attribute(a), &Test::Prefix(x)) == OutcomeRef::Yes,
+            Self::StartsWithX => {
+                recorder.perform(&Target::Attribute(a.clone()), &Test::Prefix(x)) == OutcomeRef::Yes
+            }
             Self::AfterX => {
-                recorder.perform(&Target::Attribute(a), &Test::Greater(Value::String(x))) == OutcomeRef::Yes
+                recorder.perform(&Target::Attribute(a.clone()), &Test::Greater(Value::String(x)))
+                    == OutcomeRef::Yes
             }
-            Self::KeyIsX => recorder.entry(&map, &k) == MapEntry::Found("x"),
-            Self::KeyIsEmpty => recorder.entry(&map, &k) == MapEntry::Found(""),
+            Self::KeyIsX => recorder.entry(map, &k) == MapEntry::Found("x"),
+            Self::KeyIsEmpty => recorder.entry(map, &k) == MapEntry::Found(""),
             Self::KeyPresent => recorder.perform(&key, &Test::Present) == OutcomeRef::Yes,
             Self::WholeMapEmpty => {
-                matches!(recorder.value(&map), Some(ValueRef::StringMap(m)) if m.is_empty())
+                matches!(recorder.value(map), Some(ValueRef::StringMap(m)) if m.is_empty())
             }
-            Self::NumberIsOne => recorder.value(&a) == Some(ValueRef::Int64(1)),
+            Self::NumberIsOne => recorder.value(a) == Some(ValueRef::Int64(1)),
         }
     }
 }
@@ -459,6 +468,92 @@ fn an_absent_map_is_not_a_map_without_the_key<C: Caches>() {
     let empty: Bag = [("m", StringMap::default())].into_iter().collect();
     let (answer, hit) = cache.ask(&root(1), &empty, Tick(0), rule);
     assert!(answer.status.is_ok() && !hit);
+}
+
+/// Values that caches before this one could not tell apart: a type that was left out of the key, bytes without a length,
+/// an empty value and none, two forms of one address, a header given twice.
+fn what_others_took_for_the_same_is_not<C: Caches>() {
+    let map = |entries: &[(&str, &str)]| Some(Value::from(entries.iter().copied().collect::<StringMap>()));
+    let span = |nanos| Some(Value::Duration(attributes::Duration::from_nanos(nanos)));
+    let ip = |text| Value::parse(attributes::ValueType::IpAddress, text).ok();
+    let values = [
+        None,
+        Some("".into()),
+        Some("a".into()),
+        Some("a\0b".into()),
+        Some("1".into()),
+        Some(1.into()),
+        Some(Value::Double(1.0)),
+        Some(true.into()),
+        Some(Value::Bytes(b"1".as_slice().into())),
+        span(1_000_000_000),
+        span(2_000_000_000),
+        Some(Value::Timestamp(attributes::Timestamp { seconds: 1, nanos: 0 })),
+        ip("10.0.0.1"),
+        ip("::ffff:10.0.0.1"),
+        map(&[]),
+        map(&[("k", "")]),
+        map(&[("k", "a,b")]),
+        map(&[("k", "a"), ("b", "")]),
+        map(&[("ka", "")]),
+    ];
+    let bag = |value: &Option<Value>| -> Bag { value.iter().map(|value| ("m", value.clone())).collect() };
+    // The whole value, and then one key of it, each with the place of the value in the list as its verdict.
+    for by_key in [false, true] {
+        let mut cache = C::with_room(100);
+        for round in 0..2 {
+            for value in &values {
+                let rule = |r: &mut Recorder<'_>| {
+                    let seen = if by_key {
+                        format!("{:?}", r.entry(&"m".into(), &"k".into()))
+                    } else {
+                        format!("{:?}", r.value(&"m".into()))
+                    };
+                    Verdict::new(Status::new(Code::Ok, seen), minute())
+                };
+                let bag = bag(value);
+                let (answer, hit) = cache.ask(&root(1), &bag, Tick(0), rule);
+                assert_eq!(answer, fresh(&bag, rule).0, "{value:?}");
+                assert!(hit || round == 0, "{value:?} was stored");
+            }
+        }
+    }
+}
+
+fn derived_attributes_are_known_by_what_they_were_made_from<C: Caches>() {
+    static DERIVED: LazyLock<Vec<(&str, Bag)>> = LazyLock::new(|| {
+        let service = |name: &str| [("service", name)].into_iter().collect::<Bag>();
+        vec![("a", service("x")), ("b", service("y")), ("c", service("x"))]
+    });
+    // An adapter makes the service of the address; another request has the same derived name for another address.
+    let derive = |r: &mut Recorder<'_>, derived: &'static [(&'static str, Bag)]| {
+        let address =
+            r.value(&"address".into()).map(|value| value.to_value().to_string()).unwrap_or_default();
+        derived.iter().find(|(of, _)| *of == address).map(|(_, bag)| bag)
+    };
+    let rule = |r: &mut Recorder<'_>| {
+        if let Some(bag) = derive(r, &DERIVED) {
+            r.lay_over(bag);
+        }
+        let refused = r.value(&"service".into()) == Some(ValueRef::String("x"));
+        verdict(if refused { Code::PermissionDenied } else { Code::Ok }, minute())
+    };
+    let mut cache = C::with_room(10);
+    for _ in 0..2 {
+        for address in ["a", "b", "c", "d"] {
+            // What a client calls `service` is not what was derived.
+            let bag: Bag = [("address", address), ("service", "y")].into_iter().collect();
+            let (expected, trace) = fresh(&bag, rule);
+            assert_eq!(cache.ask(&root(1), &bag, Tick(0), rule).0, expected);
+            let names: Vec<_> =
+                trace.observations().iter().map(|seen| seen.target.attribute().as_str()).collect();
+            assert_eq!(
+                names.contains(&"service"),
+                address == "d",
+                "derived names are in no trace: {names:?}"
+            );
+        }
+    }
 }
 
 fn values_of_unlike_kinds_are_different<C: Caches>() {

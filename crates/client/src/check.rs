@@ -94,9 +94,9 @@ impl Client {
         self.streams.is_empty() && self.reports.is_empty() && self.renewals.is_empty()
     }
 
-    /// What was counted since the last time.
-    pub fn take_counts(&mut self) -> impl Iterator<Item = (Counter, u64)> + use<> {
-        self.counters.take()
+    /// What was counted since the last time. The change of a gauge may be negative.
+    pub fn take_counts(&mut self) -> impl Iterator<Item = (Counter, i64)> + use<> {
+        self.counters.take(self.cache.statistics())
     }
 
     /// Whether a stream may go on.

@@ -1,5 +1,7 @@
 //! Counters, under the names that operators know from Mixer's own filter.
 
+use checkcache::Statistics;
+
 macro_rules! counters {
     ($($(#[$doc:meta])* $variant:ident => $name:literal,)*) => {
         /// What is counted.
@@ -11,6 +13,11 @@ macro_rules! counters {
         impl Counter {
             /// Every counter, in the order of its number.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// Whether the statistic goes up and down.
+            pub fn is_gauge(self) -> bool {
+                matches!(self, Self::Entries | Self::Nodes | Self::Bytes)
+            }
 
             /// The counter's name as a statistic of Envoy.
             pub fn name(self) -> &'static str {
@@ -73,6 +80,26 @@ counters! {
     FailedClosed => "total_check_failed_closed",
     /// Verdicts that could be used but not stored.
     Uncacheable => "total_check_uncacheable",
+    /// Cache misses: there was no verdict for such a request.
+    MissesCold => "total_check_cache_misses_cold",
+    /// Cache misses: there was one, and its time was up.
+    MissesExpired => "total_check_cache_misses_expired",
+    /// Cache misses: there was one, and its uses were spent.
+    MissesUsedUp => "total_check_cache_misses_used_up",
+    /// Cache misses: there was none under this revision, and there were some under another.
+    MissesRevision => "total_check_cache_misses_revision",
+    /// Verdicts taken out of the cache to make room.
+    Evictions => "total_check_cache_evictions",
+    /// Verdicts not stored, since what they rest on was dropped in the meantime.
+    Refusals => "total_check_cache_refusals",
+    /// Trees of the cache thrown away because a trace fitted none of them.
+    ReplacedTrees => "total_check_cache_replaced_trees",
+    /// Verdicts in the cache: a gauge.
+    Entries => "check_cache_entries",
+    /// Nodes of the cache: a gauge.
+    Nodes => "check_cache_nodes",
+    /// Bytes of the cache, estimated: a gauge.
+    Bytes => "check_cache_bytes",
     /// Verdicts that were asked for again before they expired.
     Renewals => "total_check_renewals",
     /// Checks that were answered by what the policy reads now, and asked again.
@@ -93,11 +120,15 @@ counters! {
 
 /// Counts that the shell has not been told of yet.
 #[derive(Debug)]
-pub(crate) struct Counters([u64; Counter::ALL.len()]);
+pub(crate) struct Counters {
+    counts: [i64; Counter::ALL.len()],
+    /// What the shell knows of the cache.
+    told: Statistics,
+}
 
 impl Default for Counters {
     fn default() -> Self {
-        Self([0; Counter::ALL.len()])
+        Self { counts: [0; Counter::ALL.len()], told: Statistics::default() }
     }
 }
 
@@ -107,14 +138,33 @@ impl Counters {
     }
 
     pub(crate) fn add(&mut self, counter: Counter, many: usize) {
-        if let Some(count) = self.0.get_mut(counter as usize) {
-            *count += many as u64;
+        self.change(counter, many as i64);
+    }
+
+    fn change(&mut self, counter: Counter, by: i64) {
+        if let Some(count) = self.counts.get_mut(counter as usize) {
+            *count += by;
         }
     }
 
-    /// What was counted since the last time.
-    pub(crate) fn take(&mut self) -> impl Iterator<Item = (Counter, u64)> + use<> {
-        let counts = std::mem::replace(&mut self.0, [0; Counter::ALL.len()]);
-        Counter::ALL.iter().copied().zip(counts).filter(|(_, count)| *count > 0)
+    /// What was counted since the last time, here and in the cache. A gauge's change may be negative.
+    pub(crate) fn take(&mut self, cache: Statistics) -> impl Iterator<Item = (Counter, i64)> + use<> {
+        let told = std::mem::replace(&mut self.told, cache);
+        for (counter, now, before) in [
+            (Counter::MissesCold, cache.misses_cold, told.misses_cold),
+            (Counter::MissesExpired, cache.misses_expired, told.misses_expired),
+            (Counter::MissesUsedUp, cache.misses_used_up, told.misses_used_up),
+            (Counter::MissesRevision, cache.misses_revision, told.misses_revision),
+            (Counter::Evictions, cache.evictions, told.evictions),
+            (Counter::Refusals, cache.refusals, told.refusals),
+            (Counter::ReplacedTrees, cache.replaced_trees, told.replaced_trees),
+            (Counter::Entries, cache.leaves as u64, told.leaves as u64),
+            (Counter::Nodes, cache.nodes as u64, told.nodes as u64),
+            (Counter::Bytes, cache.bytes as u64, told.bytes as u64),
+        ] {
+            self.change(counter, now as i64 - before as i64);
+        }
+        let counts = std::mem::replace(&mut self.counts, [0; Counter::ALL.len()]);
+        Counter::ALL.iter().copied().zip(counts).filter(|(_, count)| *count != 0)
     }
 }

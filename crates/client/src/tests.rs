@@ -66,8 +66,9 @@ fn verdict(code: Code, message: &str) -> Verdict {
     Verdict::new(Status::new(code, message), Validity::Revision)
 }
 
-fn counts(client: &mut Client) -> Vec<(Counter, u64)> {
-    client.take_counts().collect()
+/// What was counted, but for the gauges.
+fn counts(client: &mut Client) -> Vec<(Counter, i64)> {
+    client.take_counts().filter(|(counter, _)| !counter.is_gauge()).collect()
 }
 
 fn the_check(effects: &[Effect]) -> &Call {
@@ -133,9 +134,27 @@ fn a_request_is_checked_once_and_then_answered_from_the_cache() {
             (Counter::RemoteCheckDenies, 1),
             (Counter::RemoteCalls, 2),
             (Counter::RemoteCallSuccesses, 2),
+            (Counter::MissesCold, 2),
         ]
     );
     assert!(counts(&mut client).is_empty(), "counts are taken once");
+}
+
+#[test]
+fn the_cache_tells_what_it_holds() {
+    let mut client = client(MINIMAL);
+    let ok = verdict(Code::Ok, "");
+    request(&mut client, 1, &FakeHost::get("/a"), &ok);
+    request(&mut client, 2, &FakeHost::get("/b"), &ok);
+    let gauges = |client: &mut Client| {
+        let gauges = client.take_counts().filter(|(counter, _)| counter.is_gauge());
+        gauges.map(|(counter, change)| (counter, change.signum())).collect::<Vec<_>>()
+    };
+    let all = |change| [Counter::Entries, Counter::Nodes, Counter::Bytes].map(|gauge| (gauge, change));
+    assert_eq!(gauges(&mut client), all(1));
+    assert_eq!(gauges(&mut client), []);
+    client.cache.clear();
+    assert_eq!(gauges(&mut client), all(-1));
 }
 
 #[test]
@@ -264,6 +283,17 @@ fn an_answer_that_is_none_is_a_failure() {
         let effects = client.on_answer(StreamId(1), Ok(bytes), &host, at(1));
         assert_eq!(the_reply(&effects).status, 500);
     }
+}
+
+#[test]
+fn a_verdict_that_something_failed_is_a_refusal_whatever_the_policy_for_failed_calls() {
+    let open = r#"{"mixer": {"cluster": "mixer"}, "check": {"failure": {"policy": "open"}}}"#;
+    let mut client = client(open);
+    let host = FakeHost::get("/a");
+    let mut failed = verdict(Code::Internal, "an adapter failed");
+    failed.validity = Validity::Never;
+    assert_eq!(the_reply(&request(&mut client, 1, &host, &failed).1).status, 500);
+    assert!(request(&mut client, 2, &host, &failed).0, "and it is not remembered");
 }
 
 #[test]
@@ -479,7 +509,7 @@ fn reports_that_cannot_be_sent_do_not_pile_up() {
     }
     let effects = client.on_tick(at(0));
     assert_eq!(effects.len(), crate::limits::REPORTS_IN_FLIGHT, "the rest waits");
-    assert!(counts(&mut client).contains(&(Counter::ReportsDropped, over as u64)));
+    assert!(counts(&mut client).contains(&(Counter::ReportsDropped, over as i64)));
 
     // Batches that nobody answers do not hold up the others for ever.
     for effect in &effects {
