@@ -23,6 +23,8 @@ async fn the_second_request_makes_no_rpc() -> Result<()> {
     envoy.wait_for_counter("total_remote_check_calls", 2).await?;
     envoy.wait_for_counter("total_remote_check_accepts", 1).await?;
     envoy.wait_for_counter("total_remote_check_denies", 1).await?;
+    envoy.wait_for_counter("total_check_cache_misses_cold", 2).await?;
+    envoy.wait_for_counter("check_cache_entries", 2).await?;
     assert_eq!(stack.server()?.metrics().await?.count("mixer_checks_total", &[]), 2);
     assert_eq!(stack.upstream.seen().len(), 2);
     stack.stop().await

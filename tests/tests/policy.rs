@@ -104,6 +104,41 @@ async fn dropping_caches_makes_the_next_request_a_miss() -> Result<()> {
     Ok(())
 }
 
+#[tokio::test]
+async fn a_trusted_peer_is_told_why() -> Result<()> {
+    let Some(programs) = Programs::or_skip() else { return Ok(()) };
+    let trust = |plugin: &mut serde_json::Value| plugin["explain"] = json!({ "trusted": ["127.0.0.1"] });
+    let stack = Stack::plan(programs)?.plugin(trust).start().await?;
+    stack.envoy.wait_for_counter("total_feed_updates", MACHINES).await?;
+    let ask = async |path: &str| stack.client().get_with(path, "x-mixer-explain", b"1").await;
+    for (path, begins, status) in [
+        ("/admin/1", "cache miss (cold); ", 403),
+        ("/admin/2", "cache hit; ", 403),
+        ("/productpage", "cache miss (cold); ", 200),
+        ("/other", "cache hit; ", 200),
+    ] {
+        let answer = ask(path).await?;
+        let [how] = &answer.header("x-mixer-explain")[..] else { panic!("{path}: {:?}", answer.headers) };
+        println!("{path}: {how}");
+        assert_eq!(answer.status, status);
+        assert!(how.starts_with(begins), "{path}: {how}");
+        let refused_by = "PERMISSION_DENIED by global/productpage.default.svc.cluster.local";
+        assert_eq!(how.contains(refused_by), status == 403, "{path}: {how}");
+        let looked = r#"request.path starts with "/admin"?"#;
+        assert!(how.contains(looked), "{path}: {how}");
+    }
+    let stranger = stack.client().from_address("127.0.0.3".parse()?);
+    let answer = stranger.get_with("/other", "x-mixer-explain", b"1").await?;
+    assert_eq!(answer.header("x-mixer-explain"), Vec::<String>::new());
+    for seen in stack.upstream.seen() {
+        assert!(
+            !format!("{seen:?}").contains("x-mixer-explain"),
+            "the application sees nothing of it: {seen:?}"
+        );
+    }
+    Ok(())
+}
+
 /// Numbers that look random and are the same for the same seed.
 struct Numbers(u64);
 

@@ -90,6 +90,11 @@ impl View<'_> {
         self.fetch_request_headers().readable
     }
 
+    /// Whether the request has a header.
+    pub(crate) fn has_request_header(&self, name: &str) -> bool {
+        self.request_headers().get(name).is_some()
+    }
+
     /// Whether the request brings attributes of its own along, which nobody here trusts.
     pub(crate) fn brings_attributes(&self) -> bool {
         self.fetch_request_headers().with_attributes

@@ -12,15 +12,16 @@ use checkcache::{
 };
 use hashbrown::HashMap;
 
-use crate::attribute::{Phase, StreamAttributes, View};
+use crate::attribute::{FORWARDED_ATTRIBUTES, Phase, StreamAttributes, View};
 use crate::counters::Counters;
 use crate::demand::{Demand, Demanded};
+use crate::explain::{self, EXPLANATION, Origin};
 use crate::failure::FailurePolicy;
 use crate::feed::Feed;
 use crate::renewal::{Renewal, Renewals};
 use crate::report::ReportQueue;
 use crate::service::Override;
-use crate::stream::{Calling, Extent, State, Stream, allow, apply, refuse, strip};
+use crate::stream::{Calling, Explain, Extent, State, Stream, allow, apply, refuse, strip};
 use crate::wire::Content;
 use crate::{
     Answer, Call, Config, Counter, Effect, FailureClass, GrpcFailure, Host, Now, Proceed, StreamId, limits,
@@ -112,7 +113,14 @@ impl Client {
         let mut effects = Vec::new();
         let mut stream = self.open(host, now, &mut effects);
         let view = view(&self.config, &stream.attributes, host, Phase::Check);
-        stream.strip = view.brings_attributes();
+        if view.brings_attributes() {
+            stream.strip.push(FORWARDED_ATTRIBUTES);
+        }
+        let (asks, explain) = explain::ask(&self.config, &view);
+        if asks {
+            stream.strip.push(EXPLANATION);
+        }
+        stream.explain = explain;
         if !stream.check {
             strip(id, &mut stream, &mut effects);
             self.streams.insert(id, stream);
@@ -147,9 +155,13 @@ impl Client {
                 } else {
                     Counter::CheckCacheHitDenies
                 });
+                let trace = matches!(stream.explain, Explain::Asked).then(|| hit.trace());
                 if let Some(vacancy) = renewal {
                     let (demanded, bag) = self.said(&view, Extent::Demanded);
                     self.renewals.add(Renewal { bag, demanded, vacancy });
+                }
+                if let Some(trace) = trace {
+                    explain::note(&mut stream, Origin::Cache, self.revision, &verdict, Ok(&trace));
                 }
                 apply(id, &mut stream, verdict, true, &mut effects);
                 self.streams.insert(id, stream);
@@ -166,6 +178,7 @@ impl Client {
             token: None,
             word_count: self.word_count,
             id: format!("{}-{:x}", self.id_prefix, self.calls),
+            missed: vacancy.reason(),
             vacancy: Some(vacancy),
             fewer_words: false,
             extent: Extent::Demanded,
@@ -263,7 +276,8 @@ impl Client {
             attributes: StreamAttributes::new(time, overrides.attributes),
             check: overrides.check.unwrap_or(self.config.check_enabled),
             report: overrides.report.unwrap_or(self.config.report_enabled),
-            strip: false,
+            strip: Vec::new(),
+            explain: Explain::No,
             state: State::Unchecked,
         }
     }
@@ -364,7 +378,18 @@ impl Client {
         }
         let Precondition { verdict, trace } = precondition;
         let vacancy = match &mut stream.state {
-            State::Calling(calling) => calling.vacancy.take(),
+            State::Calling(calling) => {
+                let origin = Origin::Server(calling.missed);
+                let vacancy = calling.vacancy.take();
+                explain::note(
+                    stream,
+                    origin,
+                    revision,
+                    &verdict,
+                    trace.as_ref().map_err(ToString::to_string),
+                );
+                vacancy
+            }
             State::Unchecked | State::Allowed { .. } | State::Answered { .. } => None,
         };
         match (trace, vacancy) {

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use attributes::{Bag, Dictionary, Name, Value, ValueType};
+use ipnet::IpNet;
 use serde::de::{self, Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, de::Error as _};
 use thiserror::Error;
@@ -58,6 +60,8 @@ pub struct Config {
     pub(crate) batch_max: usize,
     pub(crate) batch_interval: Duration,
     pub(crate) feed_enabled: bool,
+    /// Whom decisions are explained to.
+    pub(crate) explain_to: Vec<IpNet>,
 }
 
 impl Config {
@@ -96,6 +100,8 @@ struct Document {
     report: Report,
     #[serde(default)]
     feed: Feed,
+    #[serde(default)]
+    explain: Explain,
 }
 
 #[derive(Debug, Deserialize)]
@@ -162,6 +168,26 @@ impl Default for Feed {
     }
 }
 
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Explain {
+    trusted: Vec<Network>,
+}
+
+/// An address or a network.
+#[derive(Debug)]
+struct Network(IpNet);
+
+impl<'de> Deserialize<'de> for Network {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+        let network = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+        network.map(Self).map_err(|_| {
+            D::Error::custom(format_args!("`{text}` is not an address or a network such as 10.0.0.0/8"))
+        })
+    }
+}
+
 fn check_timeout() -> Span {
     Span(Duration::from_secs(1))
 }
@@ -186,7 +212,8 @@ impl Default for Report {
 
 impl Document {
     fn check(self) -> Result<Config, InvalidConfig> {
-        let Self { mixer, attributes: Attributes(attributes), dictionary, check, report, feed } = self;
+        let Self { mixer, attributes: Attributes(attributes), dictionary, check, report, feed, explain } =
+            self;
         if mixer.cluster.is_empty() {
             return Err(field("mixer.cluster", "is empty, expected the name of a cluster".to_owned()));
         }
@@ -197,6 +224,7 @@ impl Document {
         if report.batch_max == 0 {
             return Err(field("report.batch_max", "is 0, expected at least 1".to_owned()));
         }
+        at_most("explain.trusted", explain.trusted.len(), limits::EXPLAIN_NETWORKS)?;
         at_most("attributes", attributes.len(), limits::CONFIGURED_ATTRIBUTES)?;
         let dictionary = match dictionary {
             Some(words) => Dictionary::new(words),
@@ -215,6 +243,7 @@ impl Document {
             batch_max: report.batch_max,
             batch_interval: report.batch_interval.0,
             feed_enabled: feed.enabled,
+            explain_to: explain.trusted.into_iter().map(|Network(network)| network).collect(),
         })
     }
 }

@@ -13,6 +13,7 @@ mod config;
 mod counters;
 mod demand;
 mod effect;
+mod explain;
 mod failure;
 mod feed;
 mod host;

@@ -35,6 +35,12 @@ pub const REPORT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Bytes of an answer of the server.
 pub const ANSWER_BYTES: usize = 1 << 20;
 
+/// Bytes of the explanation of a decision; what is longer is cut off.
+pub const EXPLANATION_BYTES: usize = 4_096;
+
+/// Networks that decisions are explained to.
+pub const EXPLAIN_NETWORKS: usize = 64;
+
 /// Attributes in the filter's configuration or in a route's.
 pub const CONFIGURED_ATTRIBUTES: usize = 256;
 

@@ -1,9 +1,10 @@
 //! A stream: what is known of it, how far its check has come, and what a verdict does to it.
 
 use attributes::Value;
-use checkcache::{HeaderOperation, Operation, RouteDirective, Status, Tick, Vacancy, Verdict};
+use checkcache::{HeaderOperation, MissReason, Operation, RouteDirective, Status, Tick, Vacancy, Verdict};
 
-use crate::attribute::{FORWARDED_ATTRIBUTES, StreamAttributes};
+use crate::attribute::StreamAttributes;
+use crate::explain::EXPLANATION;
 use crate::{Effect, LocalReply, StreamId};
 
 #[derive(Debug)]
@@ -11,7 +12,10 @@ pub(crate) struct Stream {
     pub(crate) attributes: StreamAttributes,
     pub(crate) check: bool,
     pub(crate) report: bool,
-    pub(crate) strip: bool,
+    /// Headers to take out of the request before it goes on.
+    pub(crate) strip: Vec<&'static str>,
+    /// For a trusted peer that asked: how the decision came about.
+    pub(crate) explain: Explain,
     pub(crate) state: State,
 }
 
@@ -27,6 +31,18 @@ pub(crate) enum State {
     Answered { cache_hit: bool, status: Status },
 }
 
+/// Whether a decision is explained, and how.
+#[derive(Debug, Default)]
+pub(crate) enum Explain {
+    /// Nobody asked, or nobody who may.
+    #[default]
+    No,
+    /// The decision is not there yet.
+    Asked,
+    /// This is how it came about.
+    Said(String),
+}
+
 /// A check on its way to the server.
 #[derive(Debug)]
 pub(crate) struct Calling {
@@ -38,6 +54,7 @@ pub(crate) struct Calling {
     /// The same for all tries.
     pub(crate) id: String,
     pub(crate) vacancy: Option<Vacancy>,
+    pub(crate) missed: MissReason,
     /// Whether it was made again with fewer words.
     pub(crate) fewer_words: bool,
     pub(crate) extent: Extent,
@@ -122,16 +139,17 @@ pub(crate) fn allow(
     cache_hit: bool,
     effects: &mut Vec<Effect>,
 ) {
+    let RouteDirective { request_headers, mut response_headers, .. } = directive;
     let paused = matches!(stream.state, State::Calling(_));
     strip(id, stream, effects);
-    if !directive.request_headers.is_empty() {
-        effects.push(Effect::EditRequest {
-            stream: id,
-            operations: directive.request_headers,
-            reroute: true,
-        });
+    if !request_headers.is_empty() {
+        effects.push(Effect::EditRequest { stream: id, operations: request_headers, reroute: true });
     }
-    stream.state = State::Allowed { cache_hit, response_headers: directive.response_headers };
+    if let Explain::Said(how) = std::mem::take(&mut stream.explain) {
+        response_headers
+            .push(HeaderOperation { name: EXPLANATION.to_owned(), operation: Operation::Replace(how) });
+    }
+    stream.state = State::Allowed { cache_hit, response_headers };
     if paused {
         effects.push(Effect::Resume { stream: id });
     }
@@ -152,19 +170,23 @@ fn answer(
     id: StreamId,
     stream: &mut Stream,
     status: Status,
-    reply: LocalReply,
+    mut reply: LocalReply,
     cache_hit: bool,
     effects: &mut Vec<Effect>,
 ) {
+    if let Explain::Said(how) = std::mem::take(&mut stream.explain) {
+        reply.headers.push((EXPLANATION.to_owned(), how));
+    }
     stream.state = State::Answered { cache_hit, status };
     effects.push(Effect::Reply { stream: id, reply });
 }
 
-/// Takes out the attributes that a request brought along: they are neither believed nor passed on.
+/// Takes out headers that are between the client and the filter, or that nobody here believes.
 pub(crate) fn strip(id: StreamId, stream: &mut Stream, effects: &mut Vec<Effect>) {
-    if std::mem::take(&mut stream.strip) {
-        let operations =
-            vec![HeaderOperation { name: FORWARDED_ATTRIBUTES.to_owned(), operation: Operation::Remove }];
+    let names = std::mem::take(&mut stream.strip);
+    if !names.is_empty() {
+        let remove = |name: &str| HeaderOperation { name: name.to_owned(), operation: Operation::Remove };
+        let operations = names.into_iter().map(remove).collect();
         effects.push(Effect::EditRequest { stream: id, operations, reroute: false });
     }
 }

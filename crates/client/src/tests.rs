@@ -437,6 +437,42 @@ fn directives_change_headers_and_answer_directly() {
 }
 
 #[test]
+fn decisions_are_explained_to_trusted_peers_only() {
+    let config = r#"{"mixer": {"cluster": "mixer"}, "explain": {"trusted": ["10.0.0.0/8"]}}"#;
+    let mut client = client(config);
+    let mut host = FakeHost::get("/a\u{e9}");
+    host.header("x-mixer-explain", b"1").property("source.address", b"10.1.2.3:4");
+    let mut no = verdict(Code::PermissionDenied, "no");
+    no.refused_by = Some("global/global rules[0].aspects[0]".into());
+    let explained = |effects: &[Effect]| the_reply(effects).headers.clone();
+    let (_, effects) = request(&mut client, 1, &host, &no);
+    let told = "revision 0000000000000001; PERMISSION_DENIED by global/global rules[0].aspects[0]; request.path is \"/a\\u{e9}\"";
+    let header = |origin: &str| vec![("x-mixer-explain".to_owned(), format!("{origin}; {told}"))];
+    assert_eq!(explained(&effects), header("cache miss (cold)"));
+    let (_, effects) = request(&mut client, 2, &host, &no);
+    assert_eq!(explained(&effects), header("cache hit"));
+
+    host.property("source.address", b"11.1.2.3:4");
+    let (_, effects) = request(&mut client, 3, &host, &no);
+    assert_eq!(explained(&effects), [], "nobody else learns anything");
+
+    // An allowed request is explained in its response, and the application does not see the question.
+    let mut host = FakeHost::get("/b");
+    host.header("x-mixer-explain", b"1").property("source.address", b"10.1.2.3:4");
+    let (_, effects) = request(&mut client, 4, &host, &verdict(Code::Ok, ""));
+    let removed = HeaderOperation { name: "x-mixer-explain".into(), operation: Operation::Remove };
+    let operations = vec![removed];
+    let stripped = Effect::EditRequest { stream: StreamId(4), operations, reroute: false };
+    assert_eq!(effects, [stripped, Effect::Resume { stream: StreamId(4) }]);
+    let operations = client.on_response_headers(StreamId(4));
+    assert!(
+        matches!(operations.as_slice(), [HeaderOperation { name, operation: Operation::Replace(how) }]
+            if name == "x-mixer-explain" && how.starts_with("cache miss (cold); ") && how.contains("; OK; ")),
+        "{operations:?}"
+    );
+}
+
+#[test]
 fn requests_are_reported_in_batches() {
     let config = r#"{"mixer": {"cluster": "mixer"}, "report": {"batch_max": 3, "batch_interval": "2s"},
         "feed": {"enabled": false}}"#;
