@@ -22,6 +22,7 @@ use tokio::sync::Semaphore;
 use tonic::{Request, Response, Status};
 
 pub use self::feed::FeedService;
+use self::status::KnownWords;
 use crate::l2::L2;
 use crate::limits;
 use crate::runtime::Runtime;
@@ -31,7 +32,7 @@ use crate::telemetry::{self, Telemetry};
 pub struct MixerService {
     runtime: Arc<Runtime>,
     l2: Arc<L2>,
-    dictionary: Arc<Dictionary>,
+    words: KnownWords,
     telemetry: Arc<Telemetry>,
     /// What clients seed their hash tables with. Not what this server's own tables are seeded with.
     hash_seed: [u8; 16],
@@ -39,16 +40,19 @@ pub struct MixerService {
 }
 
 impl MixerService {
-    /// The service on top of a runtime and a cache.
+    /// The service on top of a runtime and a cache. `is_dictionary_given` says that the operator chose the dictionary,
+    /// so that clients that do not name theirs are known to have the same.
     pub fn new(
         runtime: Arc<Runtime>,
         l2: Arc<L2>,
         dictionary: Arc<Dictionary>,
+        is_dictionary_given: bool,
         telemetry: Arc<Telemetry>,
         hash_seed: [u8; 16],
     ) -> Self {
         let permits = Semaphore::new(limits::REQUESTS_IN_FLIGHT);
-        Self { runtime, l2, dictionary, telemetry, hash_seed, permits }
+        let words = KnownWords { dictionary, is_given: is_dictionary_given };
+        Self { runtime, l2, words, telemetry, hash_seed, permits }
     }
 
     async fn guarded<T>(
@@ -57,7 +61,7 @@ impl MixerService {
         answer: impl Future<Output = Result<T, Status>>,
     ) -> Result<Response<T>, Status> {
         let answered = match self.permits.try_acquire() {
-            Err(_) => Err(Status::unavailable("the server is overloaded, please try again")),
+            Err(_) => Err(Status::resource_exhausted("the server is overloaded, please try again")),
             Ok(_permit) => AssertUnwindSafe(answer).catch_unwind().await.unwrap_or_else(|panic| {
                 self.telemetry.panics.increment();
                 telemetry::panicked(method, crate::runtime::panic_message(&*panic));

@@ -70,8 +70,8 @@ struct Serve {
     #[arg(long, value_name = "N", default_value_t = 1_500_000)]
     l2_entries: usize,
 
-    /// The deployment-wide dictionary, one word a line. Every client must use the same or a beginning of it.
-    /// [default: built in]
+    /// The deployment-wide dictionary, one word a line: the one that proxies other than our filter use, such as Istio's.
+    /// Without it, clients that do not say which words they mean by number are refused. [default: built in]
     #[arg(long, value_name = "FILE")]
     dictionary: Option<PathBuf>,
 
@@ -168,6 +168,7 @@ fn serve(arguments: Serve) -> Result<ExitCode, String> {
         admin: arguments.admin,
         l2_entries: arguments.l2_entries,
         dictionary: dictionary(arguments.dictionary.as_deref())?,
+        is_dictionary_given: arguments.dictionary.is_some(),
         policy: arguments.identity.into(),
     };
     let threads = tokio::runtime::Builder::new_multi_thread().enable_all().build();

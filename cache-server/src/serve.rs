@@ -39,6 +39,8 @@ pub struct Options {
     pub l2_entries: usize,
     /// The deployment-wide dictionary.
     pub dictionary: Dictionary,
+    /// Whether the operator chose it, so that clients that do not name theirs are known to have the same.
+    pub is_dictionary_given: bool,
     /// How a request says which subject it is for.
     pub policy: policy::Options,
 }
@@ -88,7 +90,7 @@ impl Server {
     /// Binds both addresses, loads the configuration and serves. A configuration that does not do is no obstacle:
     /// the server waits for one that does.
     pub async fn start(options: Options) -> Result<Self, StartError> {
-        let Options { config, listen, admin, l2_entries, dictionary, policy } = options;
+        let Options { config, listen, admin, l2_entries, dictionary, is_dictionary_given, policy } = options;
         let listener = bind(listen).await?;
         let admin_listener = bind(admin).await?;
         let listen = local(&listener, listen)?;
@@ -109,6 +111,7 @@ impl Server {
             Arc::clone(&runtime),
             Arc::clone(&l2),
             Arc::new(dictionary),
+            is_dictionary_given,
             Arc::clone(&telemetry),
             hash_seed,
         );

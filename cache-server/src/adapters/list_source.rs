@@ -101,6 +101,8 @@ struct State<E> {
     entries: Result<Arc<E>, String>,
     /// The text that the entries are from.
     text: Option<String>,
+    /// When the file was last looked at.
+    read: Instant,
     /// When the file was last read without a problem.
     good: Instant,
     is_watched: bool,
@@ -120,7 +122,8 @@ impl<E: Entries> ListSource<E> {
             None => Ok(Arc::new(inline)),
             Some(_) => Err("was not read yet".to_owned()),
         };
-        let state = State { entries, text: None, good: Instant::now(), is_watched: false };
+        let now = Instant::now();
+        let state = State { entries, text: None, read: now, good: now, is_watched: false };
         let this = Self { handler: config.name.clone(), params, path, state: RwLock::new(state) };
         this.refresh();
         Ok(this)
@@ -132,9 +135,14 @@ impl<E: Entries> ListSource<E> {
         state.entries.clone().map_err(|reason| HandlerError::Failed(format!("the list {reason}")))
     }
 
-    /// How long an answer holds.
+    /// How long an answer holds: not beyond the next time that the file is read.
     pub(super) fn validity(&self) -> Validity {
-        self.params.validity
+        if self.path.is_none() {
+            return self.params.validity;
+        }
+        let read = self.state.read().unwrap_or_else(PoisonError::into_inner).read;
+        let ttl = self.params.refresh.saturating_sub(read.elapsed());
+        self.params.validity.fold(Validity::For { ttl, uses: None })
     }
 
     /// Reads the file from now on, for as long as somebody holds the source. Once is enough.
@@ -172,6 +180,7 @@ impl<E: Entries> ListSource<E> {
             self.read(&text).map(|entries| Some((entries, text)))
         });
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        state.read = Instant::now();
         match read {
             Ok(None) => state.good = Instant::now(),
             Ok(Some((entries, text))) => {

@@ -25,12 +25,13 @@ impl MixerService {
             quotas,
             accepts_trace,
             demand_revision,
+            dictionary_digest,
         } = request;
-        status::known_words(&self.dictionary, global_word_count)?;
+        self.words.check(global_word_count, dictionary_digest)?;
         quota::bounded(quotas.len())?;
         let mut message = attributes.unwrap_or_default();
         let words = std::mem::take(&mut message.words);
-        let expander = Expander::new(&self.dictionary, global_word_count, words);
+        let expander = Expander::new(&self.words.dictionary, global_word_count, words);
         let bag = expander.bag(message).map_err(|error| status::invalid_attributes(&error))?;
         let active = self.runtime.active().map_err(|error| status::unconfigured(&error))?;
         let revision = active.snapshot.revision();
@@ -48,6 +49,8 @@ impl MixerService {
             revision: if accepts_trace { revision.0 } else { 0 },
             hash_seed: if accepts_trace { self.hash_seed.to_vec() } else { Vec::new() },
             demand: None,
+            global_word_count: if accepts_trace { self.words.count() } else { 0 },
+            dictionary_digest: if accepts_trace { self.words.digest() } else { 0 },
         })
     }
 
@@ -61,6 +64,8 @@ impl MixerService {
             revision: active.snapshot.revision().0,
             hash_seed: self.hash_seed.to_vec(),
             demand: Some(demand::encode(&active.snapshot.demand().check)),
+            global_word_count: self.words.count(),
+            dictionary_digest: self.words.digest(),
         }
     }
 
@@ -71,7 +76,7 @@ impl MixerService {
         accepts_trace: bool,
     ) -> proto::v1::check_response::PreconditionResult {
         let (verdict, validity, trace) = (answer.verdict(), answer.validity(), answer.trace());
-        encode_precondition(verdict, validity, &trace, &self.dictionary, word_count, accepts_trace)
+        encode_precondition(verdict, validity, &trace, &self.words.dictionary, word_count, accepts_trace)
     }
 }
 

@@ -23,7 +23,8 @@ use crate::telemetry::Telemetry;
 pub struct FeedService {
     runtime: Arc<Runtime>,
     telemetry: Arc<Telemetry>,
-    word_count: u32,
+    /// How many words the dictionary has, and their digest.
+    words: (usize, u64),
     hash_seed: [u8; 16],
 }
 
@@ -31,7 +32,8 @@ pub struct FeedService {
 struct Watch {
     news: watch::Receiver<News>,
     telemetry: Arc<Telemetry>,
-    word_count: u32,
+    /// How many words the dictionary has, and their digest.
+    words: (usize, u64),
     hash_seed: [u8; 16],
 }
 
@@ -43,8 +45,8 @@ impl FeedService {
         telemetry: Arc<Telemetry>,
         hash_seed: [u8; 16],
     ) -> Self {
-        let word_count = u32::try_from(dictionary.len()).unwrap_or(u32::MAX);
-        Self { runtime, telemetry, word_count, hash_seed }
+        let words = (dictionary.len(), dictionary.digest(dictionary.len()).unwrap_or_default());
+        Self { runtime, telemetry, words, hash_seed }
     }
 }
 
@@ -60,9 +62,8 @@ impl Feed for FeedService {
             self.telemetry.refused(proto::path::WATCH, &status);
             return Err(status);
         };
-        let Self { runtime: _, telemetry, word_count, hash_seed } = self;
-        let watch =
-            Watch { news, telemetry: Arc::clone(telemetry), word_count: *word_count, hash_seed: *hash_seed };
+        let Self { runtime: _, telemetry, words, hash_seed } = self;
+        let watch = Watch { news, telemetry: Arc::clone(telemetry), words: *words, hash_seed: *hash_seed };
         Ok(Response::new(Box::pin(unfold(watch, Watch::next))))
     }
 }
@@ -88,7 +89,8 @@ impl Watch {
             check: demand.map(|demand| demand::encode(&demand.check)),
             report: demand.map(|demand| demand::encode(&demand.report)),
             hash_seed: self.hash_seed.to_vec(),
-            global_word_count: self.word_count,
+            global_word_count: u32::try_from(self.words.0).unwrap_or(u32::MAX),
+            dictionary_digest: self.words.1,
         }
     }
 }

@@ -19,12 +19,12 @@ use crate::{limits, text};
 impl MixerService {
     pub(super) async fn answer_report(&self, request: ReportRequest) -> Result<ReportResponse, Status> {
         self.telemetry.reports.increment();
-        status::known_words(&self.dictionary, request.global_word_count)?;
+        self.words.check(request.global_word_count, request.dictionary_digest)?;
         let active = self.runtime.active().map_err(|error| status::unconfigured(&error))?;
         let count = request.attributes.len();
         let demand_revision = request.demand_revision;
-        let decoder =
-            ReportDecoder::new(request, &self.dictionary).map_err(|error| status::invalid_report(&error))?;
+        let decoder = ReportDecoder::new(request, &self.words.dictionary)
+            .map_err(|error| status::invalid_report(&error))?;
         self.telemetry.report_messages.add(count as f64);
         if demand_revision != 0 && !active.is_covered_by(Revision(demand_revision), Phase::Report) {
             self.telemetry.report_stale_demands.add(count as f64);

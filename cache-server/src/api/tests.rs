@@ -6,7 +6,7 @@ fn service() -> MixerService {
     let telemetry = Arc::new(Telemetry::new());
     let options = policy::Options::default();
     let runtime = Arc::new(Runtime::new(std::path::PathBuf::new(), options, Arc::clone(&telemetry)));
-    MixerService::new(runtime, Arc::new(L2::new(0, [0; 16])), Arc::default(), telemetry, [0; 16])
+    MixerService::new(runtime, Arc::new(L2::new(0, [0; 16])), Arc::default(), true, telemetry, [0; 16])
 }
 
 #[tokio::test]
@@ -27,7 +27,7 @@ async fn too_much_at_a_time_is_turned_away() {
     let all = u32::try_from(limits::REQUESTS_IN_FLIGHT).unwrap();
     let busy = service.permits.try_acquire_many(all).unwrap();
     let status = service.guarded("Check", async { Ok(()) }).await.unwrap_err();
-    assert_eq!(status.code(), tonic::Code::Unavailable);
+    assert_eq!(status.code(), tonic::Code::ResourceExhausted);
     drop(busy);
     assert!(service.guarded("Check", async { Ok(()) }).await.is_ok());
 }

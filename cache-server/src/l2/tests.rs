@@ -82,6 +82,7 @@ impl World {
             Arc::clone(&runtime),
             for_l2,
             Arc::new(Dictionary::default()),
+            true,
             for_service,
             [0; 16],
         );

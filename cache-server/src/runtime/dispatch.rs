@@ -31,6 +31,13 @@ pub struct Decision {
     pub is_failure: bool,
 }
 
+/// A place of the plan.
+struct Place<'s> {
+    step: Step<'s>,
+    /// How many looks it took to get there.
+    looks: usize,
+}
+
 /// What stands at one place of the plan.
 enum Step<'s> {
     /// A handler is to be asked.
@@ -42,48 +49,53 @@ enum Step<'s> {
 /// What one place of the plan came to.
 struct Outcome<'s> {
     location: &'s str,
+    looks: usize,
     answer: Result<Answer, Status>,
 }
 
 /// Decides about a request under a configuration.
 pub async fn check(active: &Active, bag: &Bag, telemetry: &Telemetry) -> Decision {
-    let (steps, trace) = evaluate(active, bag, telemetry);
-    let outcomes = join_all(steps.into_iter().map(|step| take(active, step, telemetry))).await;
-    let (verdict, is_failure) = fold(outcomes);
+    let (places, mut trace) = evaluate(active, bag, telemetry);
+    let outcomes = join_all(places.into_iter().map(|place| take(active, place, telemetry))).await;
+    let Folded { verdict, is_failure, looks } = fold(outcomes);
+    trace.truncate(looks.unwrap_or(usize::MAX));
     Decision { verdict, trace, is_failure }
 }
 
 /// The steps of the plan, in its order, selectors that failed at the places of what they guard; and what was looked at.
-fn evaluate<'s>(active: &'s Active, bag: &Bag, telemetry: &Telemetry) -> (Vec<Step<'s>>, Trace) {
+fn evaluate<'s>(active: &'s Active, bag: &Bag, telemetry: &Telemetry) -> (Vec<Place<'s>>, Trace) {
     let mut recorder = Recorder::new(bag);
     let Plan { aspects, errors } = active.snapshot.resolve(&mut recorder, Phase::Check);
     let mut errors = errors.into_iter().peekable();
-    let mut steps = Vec::with_capacity(aspects.len());
+    let mut places = Vec::with_capacity(aspects.len());
     let now = now();
     for position in 0..=aspects.len() {
         while let Some(error) = errors.next_if(|error| error.position <= position) {
             let message = text::chain(&error.error);
             telemetry.evaluation_error("check", error.location, &message);
-            steps.push(Step::Fail(error.location, format!("cannot evaluate the selector: {message}")));
+            let step = Step::Fail(error.location, format!("cannot evaluate the selector: {message}"));
+            places.push(Place { step, looks: recorder.looks() });
         }
         let Some(aspect) = aspects.get(position) else { break };
-        steps.push(match aspect.evaluate(&mut recorder, now) {
+        let step = match aspect.evaluate(&mut recorder, now) {
             Ok(instance) => Step::Ask(aspect, instance),
             Err(error) => {
                 let message = text::chain(&error);
                 telemetry.evaluation_error("check", &aspect.location, &message);
                 Step::Fail(&aspect.location, message)
             }
-        });
+        };
+        places.push(Place { step, looks: recorder.looks() });
     }
-    (steps, recorder.into_trace())
+    (places, recorder.into_trace())
 }
 
-async fn take<'s>(active: &'s Active, step: Step<'s>, telemetry: &Telemetry) -> Outcome<'s> {
+async fn take<'s>(active: &'s Active, place: Place<'s>, telemetry: &Telemetry) -> Outcome<'s> {
+    let Place { step, looks } = place;
     match step {
         Step::Fail(location, message) => {
             let status = Status::new(Code::Internal, text::message(&format!("{location}: {message}")));
-            Outcome { location, answer: Err(status) }
+            Outcome { location, looks, answer: Err(status) }
         }
         Step::Ask(aspect, instance) => {
             let answer = match active.handlers.get(aspect.handler) {
@@ -99,7 +111,7 @@ async fn take<'s>(active: &'s Active, step: Step<'s>, telemetry: &Telemetry) -> 
                 };
                 Status::new(code, text::message(&format!("{}: {error}", aspect.location)))
             });
-            Outcome { location: &aspect.location, answer }
+            Outcome { location: &aspect.location, looks, answer }
         }
     }
 }
@@ -155,15 +167,24 @@ pub(super) async fn call<T>(
     answer
 }
 
+/// A verdict, and how much of what was looked at it rests on.
+struct Folded {
+    verdict: Verdict,
+    is_failure: bool,
+    /// `None`: all of it.
+    looks: Option<usize>,
+}
+
 /// The verdict: the first refusal in plan order, else OK. What stands behind the first refusal has no part in it, so
-/// neither does its validity.
-fn fold(outcomes: Vec<Outcome<'_>>) -> (Verdict, bool) {
+/// neither has its validity, nor what was looked at for it: a request that differs only there is refused as well.
+fn fold(outcomes: Vec<Outcome<'_>>) -> Folded {
     if outcomes.is_empty() {
         let validity = Validity::For { ttl: limits::VERDICT_TTL, uses: None };
-        return (Verdict::new(Status::default(), validity), false);
+        let verdict = Verdict::new(Status::default(), validity);
+        return Folded { verdict, is_failure: false, looks: None };
     }
     let mut validity = Validity::Revision;
-    for Outcome { location, answer } in outcomes {
+    for Outcome { location, looks, answer } in outcomes {
         let (status, is_failure) = match answer {
             Ok(answer) => {
                 validity = validity.fold(answer.validity);
@@ -176,10 +197,10 @@ fn fold(outcomes: Vec<Outcome<'_>>) -> (Verdict, bool) {
         };
         if !status.is_ok() {
             let verdict = Verdict { refused_by: Some(Arc::from(location)), ..Verdict::new(status, validity) };
-            return (verdict, is_failure);
+            return Folded { verdict, is_failure, looks: Some(looks) };
         }
     }
-    (Verdict::new(Status::default(), validity), false)
+    Folded { verdict: Verdict::new(Status::default(), validity), is_failure: false, looks: None }
 }
 
 /// The time of day, for what is told about a request; no verdict depends on it.

@@ -31,6 +31,8 @@ rules:
     aspects:
       - { kind: lists, adapter: agents, params: { blacklist: true, checkExpression: 'request.headers["user-agent"]' } }
       - { kind: denials, adapter: closed }
+  - aspects:
+      - { kind: lists, adapter: agents, params: { blacklist: true, checkExpression: 'request.headers["user-agent"] | "-"' } }
   - selector: request.path == "/short"
     aspects: [{ kind: denials, adapter: closed, validDuration: 5s }]
   - selector: request.path == "/shorter"
@@ -102,6 +104,25 @@ async fn l2_answers_whatever_the_trace_holds_for() {
             .await,
         "1"
     );
+}
+
+#[tokio::test]
+async fn a_refusal_rests_on_nothing_behind_it() {
+    let server = start(100).await;
+    let agent =
+        |name: &str| Value::from([("user-agent", name)].into_iter().collect::<attributes::StringMap>());
+    let request = |path: &str, name: &str| {
+        let mut bag = bag([("request.path", path)]);
+        bag.insert("request.headers", agent(name));
+        bag
+    };
+    // The list is looked at first and does not refuse: it counts. Behind the first refusal nothing does.
+    for (path, looks) in [("/listed", true), ("/admin", false)] {
+        let verdict = server.precondition(&request(path, "curl")).await;
+        let trace = verdict.trace.unwrap();
+        let is_header_seen = trace.observations.iter().any(|seen| seen.key.is_some());
+        assert_eq!(is_header_seen, looks, "{trace:?}");
+    }
 }
 
 #[tokio::test]
@@ -190,7 +211,8 @@ async fn more_words_than_the_server_knows_is_a_clear_error() {
     request.global_word_count = own + 5;
     let status = server.send(request).await.unwrap_err();
     assert_eq!(status.code(), tonic::Code::FailedPrecondition);
-    assert!(status.message().contains(&own.to_string()), "{}", status.message());
+    let said = attributes::wire::DictionaryMismatch::parse(status.message()).expect("what a filter can read");
+    assert_eq!((said.server_word_count, said.client_word_count), (own, own + 5));
     let detail = &rpc::Status::decode(status.details()).unwrap().details[0];
     assert_eq!(detail.type_url, proto::DICTIONARY_MISMATCH_TYPE_URL);
     let mismatch = DictionaryMismatch::decode(detail.value.as_slice()).unwrap();
@@ -199,6 +221,22 @@ async fn more_words_than_the_server_knows_is_a_clear_error() {
         server.metric("mixer_requests_refused_total{method=\"Check\",code=\"FailedPrecondition\"}").await,
         "1"
     );
+}
+
+#[tokio::test]
+async fn words_that_may_be_others_are_refused_not_misread() {
+    let server = start(100).await;
+    let mut request = check_request(&server.dictionary, &bag([("request.path", "/admin")]));
+    // With a digest it is the words themselves that count, whoever chose the list.
+    request.dictionary_digest = server.dictionary.digest(request.global_word_count as usize).unwrap();
+    let reply = server.send(request.clone()).await.unwrap();
+    assert_eq!(reply.precondition.unwrap().status.unwrap().code, 7);
+    assert_eq!(reply.global_word_count as usize, server.dictionary.len());
+    assert_eq!(Some(reply.dictionary_digest), server.dictionary.digest(server.dictionary.len()));
+    request.dictionary_digest ^= 1;
+    let status = server.send(request).await.unwrap_err();
+    let said = attributes::wire::DictionaryMismatch::parse(status.message()).expect("what a filter can read");
+    assert_eq!((status.code(), said.server_word_count), (tonic::Code::FailedPrecondition, 0));
 }
 
 #[tokio::test]

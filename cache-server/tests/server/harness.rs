@@ -139,6 +139,8 @@ impl TestServer {
             admin: "127.0.0.1:0".parse().unwrap(),
             l2_entries,
             dictionary: dictionary(),
+            // As with `--dictionary`: clients here know the server's words without a proof.
+            is_dictionary_given: true,
             policy: policy::Options::default(),
         };
         let server = Server::start(options).await.unwrap();

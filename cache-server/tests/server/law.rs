@@ -48,7 +48,8 @@ fn service(threads: &tokio::runtime::Runtime, root: &Path, l2_entries: usize) ->
     let l2 = Arc::new(L2::new(l2_entries, [7; 16]));
     threads.block_on(Reloader::new(root, Arc::clone(&runtime), Arc::clone(&l2)).load());
     assert!(runtime.active().is_ok());
-    let service = MixerService::new(runtime, Arc::clone(&l2), Arc::new(dictionary()), telemetry, [1; 16]);
+    let service =
+        MixerService::new(runtime, Arc::clone(&l2), Arc::new(dictionary()), true, telemetry, [1; 16]);
     (service, l2)
 }
 

@@ -89,6 +89,7 @@ async fn logs_what_was_reported_and_ends_in_order() {
     let report = ReportRequest {
         attributes: vec![compress(&dictionary, &ended("/<a>"))],
         global_word_count: u32::try_from(dictionary.len()).unwrap(),
+        dictionary_digest: dictionary.digest(dictionary.len()).unwrap(),
         ..ReportRequest::default()
     };
     client.report(report).await.unwrap();

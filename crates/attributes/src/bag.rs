@@ -69,6 +69,11 @@ impl Bag {
         self.0.iter().map(|(name, value)| (name, value))
     }
 
+    /// About how many bytes of memory the bag holds.
+    pub fn weight(&self) -> usize {
+        self.0.iter().map(|(name, value)| name.as_str().len() + value.weight()).sum()
+    }
+
     /// The number of attributes.
     pub fn len(&self) -> usize {
         self.0.len()

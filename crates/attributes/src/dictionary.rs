@@ -7,6 +7,15 @@ use thiserror::Error;
 
 use crate::limits;
 
+/// FNV-1a of 64 bits: enough to tell lists apart that nobody made to look alike.
+const DIGEST_OF_NONE: u64 = 0xcbf2_9ce4_8422_2325;
+
+fn digest_of(before: u64, word: &str) -> u64 {
+    // No word has the byte 255, so words cannot run into each other.
+    let bytes = word.bytes().chain([u8::MAX]);
+    bytes.fold(before, |digest, byte| (digest ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
 /// The words that a whole deployment agrees on. Word `n` has the index `n`, from 0.
 ///
 /// A list is only ever appended to, so of two lists of different length the shorter is a prefix of the longer, and
@@ -14,6 +23,8 @@ use crate::limits;
 #[derive(Debug, Clone, Default)]
 pub struct Dictionary {
     words: Vec<Arc<str>>,
+    /// At each index, the digest of the words up to there.
+    digests: Vec<u64>,
     indices: HashMap<Arc<str>, u32>,
 }
 
@@ -55,7 +66,14 @@ impl Dictionary {
                 });
             }
         }
-        Ok(Self { words, indices })
+        let digests = words
+            .iter()
+            .scan(DIGEST_OF_NONE, |digest, word| {
+                *digest = digest_of(*digest, word);
+                Some(*digest)
+            })
+            .collect();
+        Ok(Self { words, digests, indices })
     }
 
     /// Reads a dictionary from text, one word a line. A line is a word as it stands: there are no comments, since
@@ -72,6 +90,15 @@ impl Dictionary {
     /// Whether there are no words.
     pub fn is_empty(&self) -> bool {
         self.words.is_empty()
+    }
+
+    /// Names the first `count` words: lists of the same words in the same order have the same digest, others another.
+    /// `None` if there are not so many words.
+    pub fn digest(&self, count: usize) -> Option<u64> {
+        match count.checked_sub(1) {
+            None => Some(DIGEST_OF_NONE),
+            Some(last) => self.digests.get(last).copied(),
+        }
     }
 
     /// The word at an index.

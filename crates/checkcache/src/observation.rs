@@ -281,6 +281,11 @@ impl Trace {
         &self.0
     }
 
+    /// Leaves out what was looked at after the first `looks` observations, if the verdict was certain by then.
+    pub fn truncate(&mut self, looks: usize) {
+        self.0.truncate(looks);
+    }
+
     /// Whether nothing was looked at: the verdict holds for every request.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -74,6 +74,11 @@ impl<'a> Recorder<'a> {
         }
     }
 
+    /// How many observations there are so far: [`Trace::truncate`] goes back to here.
+    pub fn looks(&self) -> usize {
+        self.trace.as_ref().map_or(0, |trace| trace.observations().len())
+    }
+
     /// What was observed, in order.
     pub fn into_trace(self) -> Trace {
         self.trace.unwrap_or_default()

@@ -38,7 +38,8 @@ pub struct Client {
     pub(crate) revision: Revision,
     /// What the policy reads; `None` as long as nobody has said.
     pub(crate) demanded: Option<Demanded>,
-    /// How many words of the dictionary the server is known to have, as far as it was heard of.
+    /// How many words of the dictionary the server is known to have: none until it proved it, since an index that is
+    /// read with another list makes another request.
     pub(crate) word_count: u32,
     pub(crate) counters: Counters,
     pub(crate) reports: ReportQueue,
@@ -66,7 +67,7 @@ impl Client {
             seeded: false,
             revision: Revision::default(),
             demanded: None,
-            word_count: config.dictionary.len() as u32,
+            word_count: 0,
             counters: Counters::default(),
             reports: ReportQueue::new(config.batch_max, config.batch_interval),
             feed: Feed::new(config.feed_enabled),
@@ -112,6 +113,14 @@ impl Client {
     pub fn on_request_headers(&mut self, id: StreamId, host: &dyn Host, now: Now) -> Vec<Effect> {
         let mut effects = Vec::new();
         let mut stream = self.open(host, now, &mut effects);
+        if stream.is_misconfigured {
+            // Which service it is for, and whether it is to be checked, is not known.
+            self.counters.count(Counter::FailedClosed);
+            let status = Status::new(Code::Internal, "the route's policy metadata cannot be read");
+            refuse(id, &mut stream, status, false, &mut effects);
+            self.streams.insert(id, stream);
+            return effects;
+        }
         let view = view(&self.config, &stream.attributes, host, Phase::Check);
         if view.brings_attributes() {
             stream.strip.push(FORWARDED_ATTRIBUTES);
@@ -179,8 +188,8 @@ impl Client {
             word_count: self.word_count,
             id: format!("{}-{:x}", self.id_prefix, self.calls),
             missed: vacancy.reason(),
+            asked_under: self.revision,
             vacancy: Some(vacancy),
-            fewer_words: false,
             extent: Extent::Demanded,
         };
         self.deadlines.push_back((deadline, id));
@@ -266,7 +275,9 @@ impl Client {
     }
 
     fn open(&mut self, host: &dyn Host, now: Now, effects: &mut Vec<Effect>) -> Stream {
-        let overrides = Override::of_route(host).unwrap_or_else(|error| {
+        let overrides = Override::of_route(host);
+        let is_misconfigured = overrides.is_err();
+        let overrides = overrides.unwrap_or_else(|error| {
             self.counters.count(Counter::InvalidRouteOverrides);
             effects.extend(self.warn(error.to_string(), now));
             Override::default()
@@ -276,6 +287,7 @@ impl Client {
             attributes: StreamAttributes::new(time, overrides.attributes),
             check: overrides.check.unwrap_or(self.config.check_enabled),
             report: overrides.report.unwrap_or(self.config.report_enabled),
+            is_misconfigured,
             strip: Vec::new(),
             explain: Explain::No,
             state: State::Unchecked,
@@ -346,7 +358,12 @@ impl Client {
         };
         self.counters.count(Counter::RemoteCallSuccesses);
         self.seed(answer.hash_seed);
+        self.learn_words(answer.words);
         match answer.content {
+            Content::Precondition(precondition) if precondition.is_about_another_request() => {
+                let why = "the verdict's trace is not what the request is";
+                self.fail(id, stream, FailureClass::BadResponse, why, now, &mut effects);
+            }
             Content::Precondition(precondition) => {
                 self.judged(id, stream, answer.revision, *precondition, now, &mut effects);
             }
@@ -362,6 +379,13 @@ impl Client {
         effects
     }
 
+    /// Looks up under another revision from now on.
+    pub(crate) fn adopt(&mut self, revision: Revision) {
+        self.counters.count(Counter::RevisionChanges);
+        self.revision = revision;
+        self.cache.retain(revision);
+    }
+
     /// The server has decided: stores the verdict, and does what it says.
     fn judged(
         &mut self,
@@ -373,10 +397,16 @@ impl Client {
         effects: &mut Vec<Effect>,
     ) {
         // Where there is a feed, it says what is in force; an answer may come from a server that is behind.
-        if self.feed.yields_to_answer(revision == self.revision, now.tick) {
-            self.revision = revision;
+        let asked_under = match &stream.state {
+            State::Calling(calling) => calling.asked_under,
+            State::Unchecked | State::Allowed { .. } | State::Answered { .. } => self.revision,
+        };
+        // An answer that was asked for before the last change may itself be from before it.
+        let is_news = revision != self.revision && asked_under == self.revision;
+        if self.feed.yields_to_answer(!is_news, now.tick) && is_news {
+            self.adopt(revision);
         }
-        let Precondition { verdict, trace } = precondition;
+        let Precondition { verdict, trace, .. } = precondition;
         let vacancy = match &mut stream.state {
             State::Calling(calling) => {
                 let origin = Origin::Server(calling.missed);
@@ -414,6 +444,13 @@ impl Client {
         apply(id, stream, verdict, false, effects);
     }
 
+    /// Uses the words of the dictionary that a server proved to have.
+    pub(crate) fn learn_words(&mut self, (count, digest): (u32, u64)) {
+        if count > 0 && self.config.dictionary.digest(count as usize) == Some(digest) {
+            self.word_count = count;
+        }
+    }
+
     /// Uses the seed that a server sent, before anything is stored under another.
     pub(crate) fn seed(&mut self, seed: Option<[u8; 16]>) {
         if let Some(seed) = seed.filter(|_| !self.seeded) {
@@ -438,14 +475,14 @@ impl Client {
         true
     }
 
-    /// Whether to ask once more with fewer words, because the call failed for that the server does not know them all.
+    /// Whether to ask once more with all words in the message, because the server does not know those that were used by
+    /// number. A list of our own is no prefix of another's, however long that one is.
     fn shrink(&mut self, calling: &mut Calling, failure: &GrpcFailure) -> bool {
-        let Some(mismatch) = DictionaryMismatch::parse(&failure.message) else { return false };
-        if calling.fewer_words || mismatch.server_word_count >= calling.word_count {
+        if calling.word_count == 0 || DictionaryMismatch::parse(&failure.message).is_none() {
             return false;
         }
-        (calling.word_count, calling.fewer_words, calling.token) = (mismatch.server_word_count, true, None);
-        self.word_count = self.word_count.min(mismatch.server_word_count);
+        (calling.word_count, calling.token) = (0, None);
+        self.word_count = 0;
         self.counters.count(Counter::RemoteCallOtherErrors);
         self.counters.count(Counter::RemoteCallRetries);
         true

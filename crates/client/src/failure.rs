@@ -63,6 +63,8 @@ impl GrpcFailure {
             Code::Unavailable if self.message.starts_with("upstream request timeout") => {
                 FailureClass::Timeout
             }
+            // Envoy's circuit breaker of the server's cluster.
+            Code::Unavailable if self.message.contains("reset reason: overflow") => FailureClass::Overloaded,
             Code::Unavailable => FailureClass::Unreachable,
             Code::DeadlineExceeded => FailureClass::Timeout,
             Code::ResourceExhausted => FailureClass::Overloaded,

@@ -41,6 +41,8 @@ pub(crate) enum Drops {
     Unchanged,
     /// Verdicts may have been dropped that the client still has.
     Changed,
+    /// There was no update before.
+    Unknown,
 }
 
 impl Feed {
@@ -87,8 +89,9 @@ impl Feed {
         self.contradicted = None;
         let now = (update.hash_seed.clone(), update.drops);
         match self.last.replace(now.clone()) {
-            Some(before) if before != now => Drops::Changed,
-            _ => Drops::Unchanged,
+            Some(before) if before == now => Drops::Unchanged,
+            Some(_) => Drops::Changed,
+            None => Drops::Unknown,
         }
     }
 
@@ -106,7 +109,7 @@ impl Feed {
 impl Client {
     /// Opens the stream if it is not open and it is time to.
     pub(crate) fn watch(&mut self, now: Now) -> Option<Effect> {
-        let message = self.feed.open(self.word_count, now.tick)?;
+        let message = self.feed.open(self.config.dictionary.len() as u32, now.tick)?;
         self.counters.count(Counter::FeedOpens);
         Some(Effect::Watch { message })
     }
@@ -125,20 +128,22 @@ impl Client {
         };
         self.counters.count(Counter::FeedUpdates);
         let drops = self.feed.heard(&update);
-        let Update { revision, drops: _, check, report, hash_seed, global_word_count } = update;
-        if global_word_count > 0 {
-            self.word_count = self.word_count.min(global_word_count);
-        }
+        let Update { revision, drops: _, check, report, hash_seed, global_word_count, dictionary_digest } =
+            update;
+        self.learn_words((global_word_count, dictionary_digest));
         self.seed(wire::hash_seed(&hash_seed));
         let revision = Revision(revision);
         if revision != self.revision {
-            self.counters.count(Counter::RevisionChanges);
-            self.revision = revision;
-            self.cache.retain(revision);
+            self.adopt(revision);
         }
-        if drops == Drops::Changed {
-            self.counters.count(Counter::CacheDrops);
-            self.cache.clear();
+        match drops {
+            Drops::Unchanged => {}
+            // What was stored before the first word may have been dropped before it.
+            Drops::Unknown => self.cache.clear(),
+            Drops::Changed => {
+                self.counters.count(Counter::CacheDrops);
+                self.cache.clear();
+            }
         }
         self.demanded =
             Some(Demanded { revision, check: check.map(Demand::from), report: report.map(Demand::from) });

@@ -26,6 +26,13 @@ pub const BATCH_INTERVAL: std::ops::RangeInclusive<Duration> =
 /// Reports that wait to be sent; one more is dropped and counted.
 pub const REPORTS_WAITING: usize = 10_000;
 
+/// What the reports of one batch weigh in memory, at most; one that weighs more alone is dropped and counted. On the wire
+/// they weigh less, and the server takes 1 MiB.
+pub const BATCH_BYTES: usize = 512 * 1024;
+
+/// What the reports that wait weigh; one more is dropped and counted.
+pub const REPORT_BYTES_WAITING: usize = 16 << 20;
+
 /// Report calls on their way; while there are so many, batches wait.
 pub const REPORTS_IN_FLIGHT: usize = 4;
 
@@ -46,3 +53,4 @@ pub const CONFIGURED_ATTRIBUTES: usize = 256;
 
 const _: () = assert!(BATCH_MAX <= REPORTS_WAITING);
 const _: () = assert!(BATCH_MAX <= attributes::limits::REPORT_MESSAGES);
+const _: () = assert!(BATCH_BYTES <= REPORT_BYTES_WAITING);

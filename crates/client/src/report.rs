@@ -19,6 +19,8 @@ use crate::{
 pub(crate) struct ReportQueue {
     /// Each with the revision that its attributes were chosen by.
     waiting: VecDeque<(Revision, Bag)>,
+    /// What those that wait weigh.
+    bytes: usize,
     /// When the first report that waits came.
     since: Tick,
     batch_max: usize,
@@ -41,6 +43,7 @@ impl ReportQueue {
     pub(crate) fn new(batch_max: usize, batch_interval: Duration) -> Self {
         Self {
             waiting: VecDeque::new(),
+            bytes: 0,
             since: Tick::default(),
             batch_max,
             batch_interval,
@@ -51,9 +54,14 @@ impl ReportQueue {
 
     /// Adds a report; if too many wait already, says so and forgets it.
     pub(crate) fn add(&mut self, demanded: Revision, bag: Bag, now: Tick) -> bool {
-        if self.waiting.len() >= limits::REPORTS_WAITING {
+        let weight = bag.weight();
+        let is_too_many = self.waiting.len() >= limits::REPORTS_WAITING
+            || self.bytes + weight > limits::REPORT_BYTES_WAITING
+            || weight > limits::BATCH_BYTES;
+        if is_too_many {
             return false;
         }
+        self.bytes += weight;
         if self.waiting.is_empty() {
             self.since = now;
         }
@@ -63,15 +71,21 @@ impl ReportQueue {
 
     /// The next batch to send, if one is due, with the revision that all of its attributes were chosen by.
     fn next_batch(&mut self, now: Tick) -> Option<(BatchId, Revision, Vec<Bag>)> {
-        let full = self.waiting.len() >= self.batch_max;
+        let full = self.waiting.len() >= self.batch_max || self.bytes >= limits::BATCH_BYTES;
         let old = !self.waiting.is_empty() && now.since(self.since) >= self.batch_interval;
         if !(full || old) || self.sent.len() >= limits::REPORTS_IN_FLIGHT {
             return None;
         }
         let demanded = self.waiting.front()?.0;
-        let alike = self.waiting.iter().take_while(|(revision, _)| *revision == demanded).count();
-        let bags: Vec<Bag> = self.waiting.drain(..alike.min(self.batch_max)).map(|(_, bag)| bag).collect();
-        if alike >= self.batch_max || self.waiting.is_empty() {
+        let mut bytes = 0;
+        let fitting = self.waiting.iter().take(self.batch_max).take_while(|(revision, bag)| {
+            bytes += bag.weight();
+            *revision == demanded && bytes <= limits::BATCH_BYTES
+        });
+        let fitting = fitting.count();
+        let bags: Vec<Bag> = self.waiting.drain(..fitting).map(|(_, bag)| bag).collect();
+        self.bytes -= bags.iter().map(Bag::weight).sum::<usize>();
+        if fitting >= self.batch_max || self.waiting.is_empty() {
             // What is left is younger than what goes; its time starts anew.
             self.since = now;
         }
@@ -152,8 +166,8 @@ impl Client {
     }
 
     fn lost(&mut self, sent: &Sent, failure: &GrpcFailure, now: Now) -> Option<Effect> {
-        if let Some(mismatch) = DictionaryMismatch::parse(&failure.message) {
-            self.word_count = self.word_count.min(mismatch.server_word_count);
+        if DictionaryMismatch::parse(&failure.message).is_some() {
+            self.word_count = 0;
         }
         self.counters.add(Counter::ReportsDropped, sent.requests);
         self.counters.count(match failure.class() {

@@ -1,7 +1,9 @@
 //! A stream: what is known of it, how far its check has come, and what a verdict does to it.
 
 use attributes::Value;
-use checkcache::{HeaderOperation, MissReason, Operation, RouteDirective, Status, Tick, Vacancy, Verdict};
+use checkcache::{
+    HeaderOperation, MissReason, Operation, Revision, RouteDirective, Status, Tick, Vacancy, Verdict,
+};
 
 use crate::attribute::StreamAttributes;
 use crate::explain::EXPLANATION;
@@ -12,6 +14,8 @@ pub(crate) struct Stream {
     pub(crate) attributes: StreamAttributes,
     pub(crate) check: bool,
     pub(crate) report: bool,
+    /// Whether its route's metadata cannot be read.
+    pub(crate) is_misconfigured: bool,
     /// Headers to take out of the request before it goes on.
     pub(crate) strip: Vec<&'static str>,
     /// For a trusted peer that asked: how the decision came about.
@@ -55,8 +59,8 @@ pub(crate) struct Calling {
     pub(crate) id: String,
     pub(crate) vacancy: Option<Vacancy>,
     pub(crate) missed: MissReason,
-    /// Whether it was made again with fewer words.
-    pub(crate) fewer_words: bool,
+    /// The revision that was looked up when it was made.
+    pub(crate) asked_under: Revision,
     pub(crate) extent: Extent,
 }
 

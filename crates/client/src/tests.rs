@@ -48,9 +48,10 @@ fn answer(bag: &Bag, verdict: &Verdict, revision: u64, look: impl Fn(&mut Record
     let mut recorder = Recorder::new(bag);
     look(&mut recorder);
     let (trace, dictionary) = (recorder.into_trace(), dictionary());
-    let words = dictionary.len() as u32;
+    // With all words in the message, which every client understands.
+    let precondition = encode_precondition(verdict, verdict.validity, &trace, &dictionary, 0, true);
     let response = v1::CheckResponse {
-        precondition: Some(encode_precondition(verdict, verdict.validity, &trace, &dictionary, words, true)),
+        precondition: Some(precondition),
         revision,
         hash_seed: vec![7; 16],
         ..v1::CheckResponse::default()
@@ -135,6 +136,7 @@ fn a_request_is_checked_once_and_then_answered_from_the_cache() {
             (Counter::RemoteCalls, 2),
             (Counter::RemoteCallSuccesses, 2),
             (Counter::MissesCold, 2),
+            (Counter::RevisionChanges, 1),
         ]
     );
     assert!(counts(&mut client).is_empty(), "counts are taken once");
@@ -243,6 +245,7 @@ fn a_call_that_fails_is_decided_by_the_policy_of_its_class() {
         (Code::Unavailable, "upstream request timeout", "timeout", 504),
         (Code::DeadlineExceeded, "", "timeout", 504),
         (Code::ResourceExhausted, "", "overloaded", 503),
+        (Code::Unavailable, "upstream connect error … reset reason: overflow", "overloaded", 503),
         (Code::Internal, "", "server_error", 500),
         (Code::PermissionDenied, "not a verdict: the call failed", "server_error", 500),
     ];
@@ -329,24 +332,35 @@ fn a_stream_that_ends_while_its_call_is_on_the_way_cancels_it() {
 }
 
 #[test]
-fn a_server_with_a_shorter_dictionary_is_asked_again_with_it() {
+fn a_server_that_does_not_know_the_words_is_asked_again_without_numbers() {
     let host = FakeHost::get("/a");
     let mut client = client(MINIMAL);
+    client.word_count = 100;
     client.on_request_headers(StreamId(1), &host, at(0));
-    let mismatch = |server| {
-        let message = format!(
-            "inconsistent global dictionary versions used: mixer knows {server} words, caller knows 279"
-        );
-        Err(GrpcFailure { code: Code::FailedPrecondition, message })
+    let mismatch = || {
+        let message = "inconsistent global dictionary versions used: mixer knows 50 words, caller knows 100";
+        Err(GrpcFailure { code: Code::FailedPrecondition, message: message.to_owned() })
     };
-    let effects = client.on_answer(StreamId(1), mismatch(10), &host, at(1));
+    let effects = client.on_answer(StreamId(1), mismatch(), &host, at(1));
     let (request, bag) = check_request(the_check(&effects));
-    assert_eq!((request.global_word_count, bag.value("request.path")), (10, Some(&Value::from("/a"))));
-    // Once is enough for one request, and the next one knows better from the start.
-    let effects = client.on_answer(StreamId(1), mismatch(5), &host, at(2));
+    assert_eq!((request.global_word_count, bag.value("request.path")), (0, Some(&Value::from("/a"))));
+    // There is nothing left to shrink, and the next request knows better from the start.
+    let effects = client.on_answer(StreamId(1), mismatch(), &host, at(2));
     assert_eq!(the_reply(&effects).status, 500);
     let effects = client.on_request_headers(StreamId(2), &host, at(3));
-    assert_eq!(check_request(the_check(&effects)).0.global_word_count, 10);
+    assert_eq!(check_request(the_check(&effects)).0.global_word_count, 0);
+}
+
+#[test]
+fn a_verdict_about_another_request_is_none() {
+    let mut client = client(MINIMAL);
+    let host = FakeHost::get("/admin");
+    client.on_request_headers(StreamId(1), &host, at(0));
+    let other: Bag = [("request.path", "/public")].into_iter().collect();
+    let misread = answer(&other, &verdict(Code::Ok, ""), 1, look_at_path);
+    let effects = client.on_answer(StreamId(1), Ok(&misread), &host, at(1));
+    assert_eq!(the_reply(&effects).body, "INTERNAL:the policy server's answer cannot be read");
+    assert!(counts(&mut client).contains(&(Counter::FailedClosed, 1)));
 }
 
 #[test]
@@ -567,6 +581,33 @@ fn reports_that_cannot_be_sent_do_not_pile_up() {
 type Field<'a> = (&'a str, &'a [(&'a str, &'a [u8])]);
 
 #[test]
+fn large_reports_go_in_messages_that_the_server_takes() {
+    let mut client = client(
+        r#"{"mixer": {"cluster": "mixer"}, "check": {"enabled": false}, "feed": {"enabled": false},
+            "report": {"batch_max": 1000, "batch_interval": "1s"}}"#,
+    );
+    let mut large = FakeHost::get("/a");
+    large.header("x-large", "x".repeat(60_000).as_bytes());
+    let mut huge = FakeHost::get("/b");
+    huge.header("x-huge", "x".repeat(600_000).as_bytes());
+    for id in 0..40 {
+        client.on_log(StreamId(id), &large, at(0));
+    }
+    client.on_log(StreamId(99), &huge, at(0));
+    let mut sent = 0;
+    for second in 1..20 {
+        for effect in client.on_tick(at(second * SECOND)) {
+            let Effect::Report { batch, call } = effect else { panic!("a report") };
+            assert!(call.message.len() < 1 << 20, "{} bytes", call.message.len());
+            sent += v1::ReportRequest::decode(call.message.as_slice()).expect("a report").attributes.len();
+            client.on_report_answer(batch, Ok(&[]), at(second * SECOND));
+        }
+    }
+    assert_eq!(sent, 40);
+    assert!(counts(&mut client).contains(&(Counter::ReportsDropped, 1)), "the one that no message can hold");
+}
+
+#[test]
 fn a_route_overrides_attributes_and_switches() {
     let mut client = client(MINIMAL);
     let mut host = FakeHost::get("/a");
@@ -592,11 +633,11 @@ fn a_route_overrides_attributes_and_switches() {
     client.on_log(StreamId(2), &host, at(0));
     assert_eq!(client.on_tick(at(0)), []);
 
-    // What cannot be read switches nothing off.
+    // What cannot be read switches nothing off, and no other service's rules apply instead.
     for broken in [metadata(&[("check", &[("enabled", b"no")])]), metadata(&[("chek", &[])]), vec![1]] {
         host.property(route, &broken);
         let effects = client.on_request_headers(StreamId(3), &host, at(0));
-        assert!(effects.iter().any(|effect| matches!(effect, Effect::Check { .. })), "{effects:?}");
+        assert_eq!(the_reply(&effects).body, "INTERNAL:the route's policy metadata cannot be read");
     }
     assert!(counts(&mut client).contains(&(Counter::InvalidRouteOverrides, 3)));
 }

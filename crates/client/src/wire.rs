@@ -26,6 +26,8 @@ pub(crate) enum InvalidAnswer {
 /// The answer to a check.
 pub(crate) struct CheckAnswer {
     pub(crate) revision: Revision,
+    /// The server's dictionary: how many words, and their digest.
+    pub(crate) words: (u32, u64),
     pub(crate) hash_seed: Option<[u8; 16]>,
     pub(crate) content: Content,
 }
@@ -36,6 +38,11 @@ pub(crate) enum Content {
     Precondition(Box<Precondition>),
     /// The request left out attributes that may count; this is what is read.
     Demand(Demand),
+}
+
+/// Names the first words of a dictionary; nothing for none, since then there is nothing to mistake.
+fn digest(dictionary: &Dictionary, count: u32) -> u64 {
+    if count == 0 { 0 } else { dictionary.digest(count as usize).unwrap_or_default() }
 }
 
 /// The seed for hash tables that a server sent, if it did.
@@ -78,6 +85,7 @@ pub(crate) fn encode_check(
         deduplication_id: id,
         accepts_trace: true,
         demand_revision: demanded.0,
+        dictionary_digest: digest(dictionary, global_word_count),
         ..v1::CheckRequest::default()
     };
     request.encode_to_vec()
@@ -92,8 +100,16 @@ pub(crate) fn decode_check(
     if answer.len() > limits::ANSWER_BYTES {
         return Err(InvalidAnswer::TooLong(answer.len()));
     }
-    let v1::CheckResponse { precondition, quotas: _, revision, hash_seed: seed, demand } =
-        v1::CheckResponse::decode(answer)?;
+    let v1::CheckResponse {
+        precondition,
+        quotas: _,
+        revision,
+        hash_seed: seed,
+        demand,
+        global_word_count,
+        dictionary_digest,
+    } = v1::CheckResponse::decode(answer)?;
+    let words = (global_word_count, dictionary_digest);
     let content = match (precondition, demand) {
         (Some(precondition), _) => {
             let precondition = decode_precondition(precondition, dictionary, word_count, source);
@@ -102,7 +118,7 @@ pub(crate) fn decode_check(
         (None, Some(demand)) => Content::Demand(demand.into()),
         (None, None) => return Err(InvalidAnswer::NoPrecondition),
     };
-    Ok(CheckAnswer { revision: Revision(revision), hash_seed: hash_seed(&seed), content })
+    Ok(CheckAnswer { revision: Revision(revision), words, hash_seed: hash_seed(&seed), content })
 }
 
 pub(crate) fn encode_report(
@@ -113,12 +129,14 @@ pub(crate) fn encode_report(
 ) -> Vec<u8> {
     let mut words = Compressor::new(dictionary, word_count as usize);
     let attributes = bags.iter().map(|bag| words.add(bag)).collect();
+    let global_word_count = words.word_count();
     let report = v1::ReportRequest {
         attributes,
-        global_word_count: words.word_count(),
+        global_word_count,
         default_words: words.into_words(),
         repeated_attributes_semantics: RepeatedAttributesSemantics::IndependentEncoding.into(),
         demand_revision: demanded.0,
+        dictionary_digest: digest(dictionary, global_word_count),
     };
     report.encode_to_vec()
 }

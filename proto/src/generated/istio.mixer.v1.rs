@@ -115,6 +115,10 @@ pub struct CheckRequest {
     /// without a precondition but with CheckResponse.demand, and the client asks again.
     #[prost(fixed64, tag = "101")]
     pub demand_revision: u64,
+    /// Names the words that the message uses of the deployment-wide dictionary: equal lists of global_word_count words have
+    /// equal digests. 0: the client does not say; then only the operator of the server can know.
+    #[prost(fixed64, tag = "102")]
+    pub dictionary_digest: u64,
 }
 /// Nested message and enum types in `CheckRequest`.
 pub mod check_request {
@@ -149,6 +153,12 @@ pub struct CheckResponse {
     /// Instead of a precondition: the request left out attributes that may count. What is read under `revision`.
     #[prost(message, optional, tag = "102")]
     pub demand: ::core::option::Option<super::super::super::mixer::feed::v1::Demand>,
+    /// The deployment-wide dictionary that the server has: how many words, and their digest. A client that has the same
+    /// words may use them from now on.
+    #[prost(uint32, tag = "103")]
+    pub global_word_count: u32,
+    #[prost(fixed64, tag = "104")]
+    pub dictionary_digest: u64,
 }
 /// Nested message and enum types in `CheckResponse`.
 pub mod check_response {
@@ -559,6 +569,9 @@ pub struct ReportRequest {
     /// chosen.
     #[prost(fixed64, tag = "100")]
     pub demand_revision: u64,
+    /// As in a check.
+    #[prost(fixed64, tag = "101")]
+    pub dictionary_digest: u64,
 }
 /// Nested message and enum types in `ReportRequest`.
 pub mod report_request {

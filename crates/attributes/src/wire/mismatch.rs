@@ -14,16 +14,13 @@ pub struct DictionaryMismatch {
     pub client_word_count: u32,
 }
 
-/// The words that every list of Istio has had since the first.
-const OLDEST_WORD_COUNT: u32 = 111;
-
 impl DictionaryMismatch {
     /// Reads the message of a gRPC status. `None` if it speaks of something else.
     ///
-    /// Also understands Mixer 0.2 to 0.6, which does not say what it knows: the oldest list is safe.
+    /// Also understands Mixer 0.2 to 0.6, which does not say what it knows.
     pub fn parse(message: &str) -> Option<Self> {
         if message.starts_with("Request could not be processed due to invalid") {
-            return Some(Self { server_word_count: OLDEST_WORD_COUNT, client_word_count: u32::MAX });
+            return Some(Self { server_word_count: 0, client_word_count: u32::MAX });
         }
         let (_, counts) = message.split_once("inconsistent global dictionary versions used: mixer knows ")?;
         let (server, counts) = counts.split_once(" words, caller knows ")?;

@@ -44,6 +44,7 @@ impl<'d> ReportDecoder<'d> {
             global_word_count,
             repeated_attributes_semantics,
             demand_revision: _,
+            dictionary_digest: _,
         } = report;
         if attributes.len() > limits::REPORT_MESSAGES {
             return Err(InvalidReport::TooManyMessages { count: attributes.len() });

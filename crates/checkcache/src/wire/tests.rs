@@ -250,6 +250,24 @@ fn a_trace_that_does_not_hold_for_its_own_request_is_not_stored() {
 }
 
 #[test]
+fn a_client_that_would_take_an_absent_map_for_less_keeps_nothing() {
+    let (dictionary, bag) = (dictionary(), request());
+    let verdict = Verdict::new(Status::default(), Validity::Revision);
+    let looked_at = |map: &str| {
+        let mut r = Recorder::new(&bag);
+        r.entry(&map.into(), &"sub".into());
+        r.into_trace()
+    };
+    for (map, foreign, kept) in
+        [("nomap", true, false), ("nomap", false, true), ("request.headers", true, true)]
+    {
+        let trace = looked_at(map);
+        let wire = encode_precondition(&verdict, verdict.validity, &trace, &dictionary, 4, !foreign);
+        assert_eq!(wire.valid_use_count != 0, kept, "{map}");
+    }
+}
+
+#[test]
 fn a_foreign_server_says_how_long_by_leaving_out() {
     let (dictionary, bag) = (dictionary(), request());
     let validity = |valid_duration, valid_use_count| {

@@ -13,7 +13,9 @@ use thiserror::Error;
 use super::{
     InvalidReferences, InvalidTrace, decode_references, decode_trace, encode_references, encode_trace,
 };
-use crate::{Code, HeaderOperation, Operation, RouteDirective, Status, Trace, Validity, Verdict, limits};
+use crate::{
+    Code, HeaderOperation, Operation, Outcome, RouteDirective, Status, Trace, Validity, Verdict, limits,
+};
 
 /// How long a client that hears of no revisions may keep a verdict that holds as long as the snapshot does.
 const UNTOLD_TTL: Duration = Duration::from_secs(60);
@@ -25,6 +27,16 @@ pub struct Precondition {
     pub verdict: Verdict,
     /// Its trace, or why it must not be stored.
     pub trace: Result<Trace, Uncacheable>,
+    /// Whether an ordered trace came with it.
+    with_trace: bool,
+}
+
+impl Precondition {
+    /// Whether the server decided about other attributes than the request has: its trace says so. Referenced attributes
+    /// say less, and may be wrong without the verdict being so.
+    pub fn is_about_another_request(&self) -> bool {
+        self.with_trace && self.trace == Err(Uncacheable::TraceDoesNotHold)
+    }
 }
 
 /// Why a verdict can be used but not stored.
@@ -54,6 +66,10 @@ pub fn encode_precondition(
     word_count: u32,
     accepts_trace: bool,
 ) -> PreconditionResult {
+    // Clients that only know references take "the map is absent" for "no key of it counts", and would use the verdict for
+    // requests that have the map.
+    let no_map = trace.observations().iter().any(|seen| seen.outcome == Outcome::NoMap);
+    let validity = if no_map && !accepts_trace { Validity::Never } else { validity };
     let (valid_duration, valid_use_count) = match validity {
         Validity::Never => (Some(Duration::ZERO), 0),
         Validity::For { ttl, uses } => {
@@ -144,6 +160,7 @@ pub fn decode_precondition(
             validity,
         },
         trace,
+        with_trace,
     }
 }
 

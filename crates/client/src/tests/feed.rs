@@ -30,7 +30,8 @@ fn update(revision: u64, drops: u64) -> Update {
         check: Some(demand(&[("request.path", &[])])),
         report: Some(demand(&[("request.path", &[]), ("response.code", &[])])),
         hash_seed: vec![7; 16],
-        global_word_count: 1000,
+        global_word_count: super::dictionary().len() as u32,
+        dictionary_digest: super::dictionary().digest(super::dictionary().len()).expect("a digest"),
     }
 }
 
@@ -94,6 +95,61 @@ fn a_server_that_was_away_may_have_dropped_anything() {
     let other_server = Update { hash_seed: vec![8; 16], ..update(1, 0) };
     client.on_feed_message(&other_server.encode_to_vec(), at(4));
     assert!(request(&mut client, 5, &host, &ok).0);
+}
+
+#[test]
+fn what_was_stored_before_the_feed_spoke_may_have_been_dropped() {
+    let mut client = client(WITH_FEED);
+    let host = FakeHost::get("/a");
+    let ok = verdict(Code::Ok, "");
+    assert!(request(&mut client, 1, &host, &ok).0);
+    assert!(!request(&mut client, 2, &host, &ok).0);
+    client.on_tick(at(0));
+    client.on_feed_message(&update(1, 1).encode_to_vec(), at(0));
+    assert!(request(&mut client, 3, &host, &ok).0);
+}
+
+#[test]
+fn an_answer_that_was_asked_for_before_a_change_does_not_undo_it() {
+    // Nobody tells of changes but the answers.
+    let mut client = client(super::MINIMAL);
+    let ok = verdict(Code::Ok, "");
+    let (a, slow, fresh) = (FakeHost::get("/a"), FakeHost::get("/slow"), FakeHost::get("/fresh"));
+    request(&mut client, 1, &a, &ok);
+    let ask = |client: &mut Client, id: u32, host: &FakeHost| {
+        check_request(the_check(&client.on_request_headers(StreamId(id), host, at(5)))).1
+    };
+    let (late, early) = (ask(&mut client, 2, &slow), ask(&mut client, 3, &fresh));
+    let under = |bag: &Bag, revision| answer(bag, &ok, revision, look_at_path);
+    client.on_answer(StreamId(3), Ok(&under(&early, 2)), &fresh, at(6));
+    client.on_answer(StreamId(2), Ok(&under(&late, 1)), &slow, at(7));
+    let effects = client.on_request_headers(StreamId(4), &a, at(8));
+    assert!(matches!(effects.as_slice(), [Effect::Check { .. }]), "the old verdict stays gone: {effects:?}");
+}
+
+#[test]
+fn words_are_used_by_number_once_the_server_proved_to_have_them() {
+    let word_count = |client: &mut Client, id: u32| {
+        let effects = client.on_request_headers(StreamId(id), &FakeHost::get(&format!("/{id}")), at(1));
+        let request = check_request(the_check(&effects)).0;
+        let digest = super::dictionary().digest(request.global_word_count as usize);
+        assert_eq!(request.dictionary_digest, digest.filter(|_| request.global_word_count > 0).unwrap_or(0));
+        request.global_word_count
+    };
+    let ours = super::dictionary().len() as u32;
+    let mut client = client(WITH_FEED);
+    assert_eq!(word_count(&mut client, 1), 0, "a server that was not heard of may have any list");
+    client.on_feed_message(&Update { dictionary_digest: 1, ..update(1, 0) }.encode_to_vec(), at(1));
+    assert_eq!(word_count(&mut client, 2), 0, "another list of the same length");
+    client.on_feed_message(&update(1, 0).encode_to_vec(), at(1));
+    assert_eq!(word_count(&mut client, 3), ours);
+    let shorter = Update {
+        global_word_count: 10,
+        dictionary_digest: super::dictionary().digest(10).expect("a digest"),
+        ..update(1, 0)
+    };
+    client.on_feed_message(&shorter.encode_to_vec(), at(1));
+    assert_eq!(word_count(&mut client, 4), 10);
 }
 
 #[test]
