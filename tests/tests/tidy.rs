@@ -139,6 +139,43 @@ fn both_trees_speak_the_same_vocabulary() -> Result<()> {
 }
 
 #[test]
+fn links_between_papers_lead_somewhere() -> Result<()> {
+    let mut broken = Vec::new();
+    for file in files("md")? {
+        let text = std::fs::read_to_string(paths::root().join(&file))?;
+        let folder = paths::root().join(file.parent().unwrap_or(Path::new("")));
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let target = link.split('#').next().unwrap_or_default();
+            let is_local = !target.is_empty() && !target.contains("://");
+            if is_local && !folder.join(target).exists() {
+                broken.push(format!("{}: {link}", file.display()));
+            }
+        }
+    }
+    ensure!(broken.is_empty(), "{broken:?}");
+    Ok(())
+}
+
+#[test]
+fn the_tests_that_hold_what_others_got_wrong_exist() -> Result<()> {
+    let mut sources = String::new();
+    for file in files("rs")? {
+        sources.push_str(&std::fs::read_to_string(paths::root().join(file))?);
+    }
+    let page = std::fs::read_to_string(paths::root().join("docs/caching.md"))?;
+    let quoted = page.split('`').skip(1).step_by(2);
+    let names: Vec<_> = quoted
+        .filter(|name| {
+            name.matches('_').count() > 2 && name.chars().all(|c| c == '_' || c.is_ascii_alphanumeric())
+        })
+        .collect();
+    ensure!(names.len() > 20, "the page names {} tests", names.len());
+    let missing: Vec<_> = names.iter().filter(|name| !sources.contains(&format!("fn {name}"))).collect();
+    ensure!(missing.is_empty(), "docs/caching.md names tests that are not there: {missing:?}");
+    Ok(())
+}
+
+#[test]
 fn the_dictionary_has_no_word_twice() -> Result<()> {
     let words = tests::decode::dictionary()?;
     let mut sorted = words.clone();

@@ -423,6 +423,7 @@ impl Client {
             State::Unchecked | State::Allowed { .. } | State::Answered { .. } => None,
         };
         match (trace, vacancy) {
+            (Ok(_), _) if !verdict.validity.is_cacheable() => self.counters.count(Counter::Uncacheable),
             (Ok(trace), Some(vacancy)) => {
                 let root = Root { revision, quota: None };
                 let mut stored = verdict.clone();

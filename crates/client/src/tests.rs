@@ -297,6 +297,7 @@ fn a_verdict_that_something_failed_is_a_refusal_whatever_the_policy_for_failed_c
     failed.validity = Validity::Never;
     assert_eq!(the_reply(&request(&mut client, 1, &host, &failed).1).status, 500);
     assert!(request(&mut client, 2, &host, &failed).0, "and it is not remembered");
+    assert!(counts(&mut client).contains(&(Counter::Uncacheable, 2)));
 }
 
 #[test]
