@@ -7,6 +7,7 @@
 //! Invariant: every stream that is paused is resumed or answered exactly once, by the server's answer or by the
 //! client's own deadline, whichever comes first. No clock, no entropy, no panic.
 
+mod answer;
 mod attribute;
 mod check;
 mod config;

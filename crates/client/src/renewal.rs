@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use attributes::Bag;
 use checkcache::{Revision, Root, Tick, Vacancy};
 
-use crate::check::capped;
+use crate::answer::capped;
 use crate::wire::Content;
 use crate::{Answer, Call, Client, Counter, Effect, Now, RenewalId, limits, wire};
 

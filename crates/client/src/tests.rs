@@ -3,6 +3,7 @@
 mod configuration;
 mod feed;
 mod host;
+mod reports;
 
 use attributes::{Bag, Dictionary, Value};
 use checkcache::wire::{encode_precondition, encode_references};
@@ -487,126 +488,7 @@ fn decisions_are_explained_to_trusted_peers_only() {
     );
 }
 
-#[test]
-fn requests_are_reported_in_batches() {
-    let config = r#"{"mixer": {"cluster": "mixer"}, "report": {"batch_max": 3, "batch_interval": "2s"},
-        "feed": {"enabled": false}}"#;
-    let mut client = client(config);
-    for id in 1..=4 {
-        let mut host = FakeHost::get(&format!("/{id}"));
-        let denied = verdict(if id == 2 { Code::PermissionDenied } else { Code::Ok }, "no");
-        request(&mut client, id, &host, &denied);
-        host.property("response.code", &200i64.to_le_bytes()).property("response.flags", &5i64.to_le_bytes());
-        host.property("upstream.address", b"[::1]:8080").response_header("grpc-status", b"0");
-        assert_eq!(client.on_log(StreamId(id), &host, at(10)), [], "a report is in nobody's way");
-    }
-    let effects = client.on_tick(at(20));
-    let [Effect::Report { call, batch: first }] = effects.as_slice() else {
-        panic!("one batch: {effects:?}")
-    };
-    let report = v1::ReportRequest::decode(call.message.as_slice()).expect("a report");
-    let dictionary = dictionary();
-    let decoder = attributes::wire::ReportDecoder::new(report, &dictionary).expect("read");
-    let bags: Vec<Bag> = decoder.collect::<Result<_, _>>().expect("whole");
-    let get = |index: usize, name: &str| bags[index].value(name).map(ToString::to_string).unwrap_or_default();
-    for (index, path) in ["/1", "/2", "/3"].iter().enumerate() {
-        assert_eq!(get(index, "request.path"), *path);
-        assert_eq!(get(index, "destination.ip"), "::1");
-        assert_eq!(get(index, "context.proxy_error_code"), "LH,UT");
-        assert_eq!(get(index, "response.grpc_status"), "0");
-        assert_eq!(get(index, "check.cache_hit"), "false");
-    }
-    assert_eq!((get(0, "response.code"), get(0, "check.error_code")), ("200".into(), String::new()));
-    assert_eq!((get(1, "response.code"), get(1, "check.error_code")), ("403".into(), "7".into()));
-    assert_eq!(get(1, "check.error_message"), "PERMISSION_DENIED:no");
-
-    assert_eq!(client.on_tick(at(30)), [], "the fourth waits for company");
-    let later = client.on_tick(at(3 * SECOND));
-    let [Effect::Report { batch: second, .. }] = later.as_slice() else { panic!("one batch: {later:?}") };
-    assert!(!client.is_idle());
-    let lost = Err(GrpcFailure { code: Code::Unavailable, message: "no healthy upstream".into() });
-    assert!(matches!(client.on_report_answer(*first, lost, at(0)).as_slice(), [Effect::Warn(_)]));
-    client.on_report_answer(*second, Ok(&[]), at(0));
-    assert!(client.is_idle());
-    assert_eq!(client.on_report_answer(*second, Ok(&[]), at(0)), [], "it is known already");
-    let counts = counts(&mut client);
-    for expected in [
-        (Counter::ReportCalls, 4),
-        (Counter::RemoteReportCalls, 2),
-        (Counter::RemoteReportSuccesses, 1),
-        (Counter::RemoteReportSendErrors, 1),
-        (Counter::ReportsDropped, 3),
-    ] {
-        assert!(counts.contains(&expected), "{expected:?} is not in {counts:?}");
-    }
-}
-
-#[test]
-fn a_stream_that_was_never_seen_is_reported_all_the_same() {
-    let mut client = client(MINIMAL);
-    client.on_log(StreamId(9), &FakeHost::get("/early"), at(1));
-    let effects = client.on_tick(at(2 * SECOND));
-    assert!(matches!(effects.as_slice(), [Effect::Report { .. }]));
-}
-
-#[test]
-fn reports_that_cannot_be_sent_do_not_pile_up() {
-    let mut client =
-        client(r#"{"mixer": {"cluster": "mixer"}, "check": {"enabled": false}, "feed": {"enabled": false}}"#);
-    let host = FakeHost::get("/a");
-    let over = 7;
-    for id in 0..(crate::limits::REPORTS_WAITING + over) as u32 {
-        client.on_log(StreamId(id), &host, at(0));
-    }
-    let effects = client.on_tick(at(0));
-    assert_eq!(effects.len(), crate::limits::REPORTS_IN_FLIGHT, "the rest waits");
-    assert!(counts(&mut client).contains(&(Counter::ReportsDropped, over as i64)));
-
-    // Batches that nobody answers do not hold up the others for ever.
-    for effect in &effects {
-        let Effect::Report { batch, .. } = effect else { panic!("a report: {effect:?}") };
-        client.on_report_sent(*batch, 7);
-    }
-    assert_eq!(client.on_tick(at(SECOND)), []);
-    let effects = client.on_tick(at(6 * SECOND));
-    let of_kind = |kind: fn(&Effect) -> bool| effects.iter().filter(|effect| kind(effect)).count();
-    assert_eq!(of_kind(|effect| *effect == Effect::Cancel { token: 7 }), crate::limits::REPORTS_IN_FLIGHT);
-    assert_eq!(of_kind(|effect| matches!(effect, Effect::Report { .. })), crate::limits::REPORTS_IN_FLIGHT);
-    let counts = counts(&mut client);
-    assert!(
-        counts.contains(&(Counter::ReportsDropped, 400))
-            && counts.contains(&(Counter::RemoteReportTimeouts, 4))
-    );
-}
-
 type Field<'a> = (&'a str, &'a [(&'a str, &'a [u8])]);
-
-#[test]
-fn large_reports_go_in_messages_that_the_server_takes() {
-    let mut client = client(
-        r#"{"mixer": {"cluster": "mixer"}, "check": {"enabled": false}, "feed": {"enabled": false},
-            "report": {"batch_max": 1000, "batch_interval": "1s"}}"#,
-    );
-    let mut large = FakeHost::get("/a");
-    large.header("x-large", "x".repeat(60_000).as_bytes());
-    let mut huge = FakeHost::get("/b");
-    huge.header("x-huge", "x".repeat(600_000).as_bytes());
-    for id in 0..40 {
-        client.on_log(StreamId(id), &large, at(0));
-    }
-    client.on_log(StreamId(99), &huge, at(0));
-    let mut sent = 0;
-    for second in 1..20 {
-        for effect in client.on_tick(at(second * SECOND)) {
-            let Effect::Report { batch, call } = effect else { panic!("a report") };
-            assert!(call.message.len() < 1 << 20, "{} bytes", call.message.len());
-            sent += v1::ReportRequest::decode(call.message.as_slice()).expect("a report").attributes.len();
-            client.on_report_answer(batch, Ok(&[]), at(second * SECOND));
-        }
-    }
-    assert_eq!(sent, 40);
-    assert!(counts(&mut client).contains(&(Counter::ReportsDropped, 1)), "the one that no message can hold");
-}
 
 #[test]
 fn a_route_overrides_attributes_and_switches() {
