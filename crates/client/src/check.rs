@@ -103,13 +103,28 @@ impl Client {
     pub fn on_request_headers(&mut self, id: StreamId, host: &dyn Host, now: Now) -> Vec<Effect> {
         let mut effects = Vec::new();
         let mut stream = self.open(host, now, &mut effects);
+        if self.is_to_be_checked(id, &mut stream, host, now, &mut effects) {
+            self.look_up(id, &mut stream, host, now, &mut effects);
+        }
+        self.streams.insert(id, stream);
+        effects
+    }
+
+    /// Whether there is something to decide: the request is not let go unchecked, nor refused unseen.
+    fn is_to_be_checked(
+        &mut self,
+        id: StreamId,
+        stream: &mut Stream,
+        host: &dyn Host,
+        now: Now,
+        effects: &mut Vec<Effect>,
+    ) -> bool {
         if stream.is_misconfigured {
             // Which service it is for, and whether it is to be checked, is not known.
             self.counters.count(Counter::FailedClosed);
             let status = Status::new(Code::Internal, "the route's policy metadata cannot be read");
-            refuse(id, &mut stream, status, false, &mut effects);
-            self.streams.insert(id, stream);
-            return effects;
+            refuse(id, stream, status, false, effects);
+            return false;
         }
         let view = view(&self.config, &stream.attributes, host, Phase::Check);
         if view.brings_attributes() {
@@ -121,52 +136,55 @@ impl Client {
         }
         stream.explain = explain;
         if !stream.check {
-            strip(id, &mut stream, &mut effects);
-            self.streams.insert(id, stream);
-            return effects;
+            strip(id, stream, effects);
+            return false;
         }
         self.counters.count(Counter::CheckCalls);
         if !view.is_readable() {
             // A rule about a header would find it absent and pass the request by. There is nothing to ask the server.
             self.counters.count(Counter::CheckCacheMisses);
             self.counters.count(Counter::FailedClosed);
-            effects.extend(
-                self.warn("the proxy does not hand out a request's headers; it is refused".to_owned(), now),
-            );
-            refuse(
-                id,
-                &mut stream,
-                Status::new(Code::Internal, "the request cannot be read"),
-                false,
-                &mut effects,
-            );
-            self.streams.insert(id, stream);
-            return effects;
+            let warning = "the proxy does not hand out a request's headers; it is refused";
+            effects.extend(self.warn(warning.to_owned(), now));
+            refuse(id, stream, Status::new(Code::Internal, "the request cannot be read"), false, effects);
+            return false;
         }
+        true
+    }
+
+    /// Decides by the cache, or asks the server.
+    fn look_up(
+        &mut self,
+        id: StreamId,
+        stream: &mut Stream,
+        host: &dyn Host,
+        now: Now,
+        effects: &mut Vec<Effect>,
+    ) {
+        let view = view(&self.config, &stream.attributes, host, Phase::Check);
         let root = Root { revision: self.revision, quota: None };
         let vacancy = match self.cache.lookup(&root, &view, now.tick) {
+            Lookup::Miss(vacancy) => vacancy,
             Lookup::Hit(hit) => {
                 let verdict = hit.verdict().clone();
                 let renewal = if self.renewals.has_room() { hit.renew() } else { None };
+                let trace = matches!(stream.explain, Explain::Asked).then(|| hit.trace());
                 self.counters.count(Counter::CheckCacheHits);
                 self.counters.count(if verdict.status.is_ok() {
                     Counter::CheckCacheHitAccepts
                 } else {
                     Counter::CheckCacheHitDenies
                 });
-                let trace = matches!(stream.explain, Explain::Asked).then(|| hit.trace());
                 if let Some(vacancy) = renewal {
                     let (demanded, bag) = self.said(&view, Extent::Demanded);
                     self.renewals.add(Renewal { bag, demanded, vacancy });
                 }
                 if let Some(trace) = trace {
-                    explain::note(&mut stream, Origin::Cache, self.revision, &verdict, Ok(&trace));
+                    explain::note(stream, Origin::Cache, self.revision, &verdict, Ok(&trace));
                 }
-                apply(id, &mut stream, verdict, true, &mut effects);
-                self.streams.insert(id, stream);
-                return effects;
+                apply(id, stream, verdict, true, effects);
+                return;
             }
-            Lookup::Miss(vacancy) => vacancy,
         };
         self.counters.count(Counter::CheckCacheMisses);
         self.counters.count(Counter::RemoteCheckCalls);
@@ -185,8 +203,6 @@ impl Client {
         self.deadlines.push_back((deadline, id));
         effects.push(self.call(id, &stream.attributes, &calling, host, now));
         stream.state = State::Calling(calling);
-        self.streams.insert(id, stream);
-        effects
     }
 
     /// A call is on its way; the shell knows it by a number.
