@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use checkcache::{Revision, Statistics};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 
 use crate::exposition::{Definition, Family, Kind, Series};
 use crate::limits;
@@ -420,17 +420,25 @@ impl CallResult {
 
 /// Sends log lines to standard error, one JSON object each, from now on.
 pub fn start_logging() {
-    let filter = EnvFilter::try_from_env(LOG_VARIABLE).unwrap_or_else(|_| EnvFilter::new("info"));
+    let wanted = std::env::var(LOG_VARIABLE).ok();
+    let known = wanted.as_deref().map(str::parse::<LevelFilter>).and_then(Result::ok);
     let subscriber = tracing_subscriber::fmt()
         .json()
         .flatten_event(true)
         .with_current_span(false)
         .with_span_list(false)
-        .with_env_filter(filter)
+        .with_max_level(known.unwrap_or(LevelFilter::INFO))
         .with_writer(std::io::stderr)
         .finish();
     // Fails when logging was started before, as by another server in the same process: then it goes on as it is.
     let _ = tracing::subscriber::set_global_default(subscriber);
+    if let (None, Some(wanted)) = (known, wanted) {
+        tracing::warn!(
+            variable = LOG_VARIABLE,
+            wanted,
+            "no such level; expected error, warn, info, debug or trace"
+        );
+    }
 }
 
 /// Both sockets listen.

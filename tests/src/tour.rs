@@ -58,7 +58,7 @@ pub async fn walk(stack: &Stack, show: &mut Show) -> Result<usize> {
         // The filter hands its counters to Envoy in bundles, a moment later; what they say in the end is what counts.
         let settled = stack.envoy.wait_for_counter(name, value).await;
         let value = if settled.is_ok() { value } else { stack.envoy.counter(name).await? };
-        show.fact(&format!("mixer_filter.{name}"), value);
+        show.fact(&format!("wasmcustom.mixer_filter.{name}"), value);
         counters.push((name, value));
     }
     show.command(&format!("curl http://{}/metrics", stack.server()?.admin()));

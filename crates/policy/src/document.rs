@@ -62,6 +62,15 @@ impl Documents {
                 Err(misplaced) => report(&misplaced, index, findings),
             }
         }
+        if documents.keys.is_empty() && !files.is_empty() {
+            // Rules that are not found refuse nobody: a wrong folder must not pass for an open policy.
+            findings
+                .error(
+                    At::file(0),
+                    "there is no configuration here: no file of the folder has a place in one",
+                )
+                .help(format!("is it the folder that holds `scopes/`? {}", layout::places()));
+        }
         documents
     }
 

@@ -45,7 +45,7 @@ impl Place {
             ["scopes", scope, "subjects", subject, RULES] if !scope.is_empty() && !subject.is_empty() => {
                 Ok(Self::Rules { scope: (*scope).to_owned(), subject: (*subject).to_owned() })
             }
-            ["scopes", ..] | [DESCRIPTORS | ADAPTERS | RULES] => {
+            ["scopes", ..] | [.., DESCRIPTORS | ADAPTERS | RULES] => {
                 let last = elements.last().copied().unwrap_or_default();
                 Err(Misplaced::NoPlace { help: help(last) })
             }
@@ -67,9 +67,14 @@ fn help(last: &str) -> String {
     match nearest(last, [DESCRIPTORS, ADAPTERS, RULES]) {
         Some(RULES) => "rules belong at `scopes/<scope>/subjects/<subject>/rules.yml`".to_owned(),
         Some(near) => format!("did you mean `scopes/{GLOBAL}/{near}.yml`?"),
-        None => format!(
-            "files are read from `scopes/{GLOBAL}/{DESCRIPTORS}.yml`, `scopes/{GLOBAL}/{ADAPTERS}.yml` and \
-             `scopes/<scope>/subjects/<subject>/{RULES}.yml`"
-        ),
+        None => places(),
     }
+}
+
+/// Where files are read from.
+pub(super) fn places() -> String {
+    format!(
+        "files are read from `scopes/{GLOBAL}/{DESCRIPTORS}.yml`, `scopes/{GLOBAL}/{ADAPTERS}.yml` and \
+         `scopes/<scope>/subjects/<subject>/{RULES}.yml` below the folder"
+    )
 }

@@ -86,10 +86,15 @@ fn places() {
     assert_eq!(Place::of("/scopes/global/adapters.yml"), Ok(Place::Adapters));
     assert_eq!(Place::of("scopes/global/descriptors.yaml"), Ok(Place::Descriptors));
     assert_eq!(Place::of("scopes/a.b/adapters.yml"), Err(Misplaced::NotGlobal));
-    for other in ["", "scopes", "notes/rules.yml", "scopes/global/adapters.json", "docker-compose.yml"] {
+    for other in ["", "scopes", "notes/other.yml", "scopes/global/adapters.json", "docker-compose.yml"] {
         assert_eq!(Place::of(other), Err(Misplaced::NotConfiguration), "{other}");
     }
-    for nowhere in ["scopes/global/rules.yml", "rules.yml", "scopes/global/subjects/a/b/rules.yml"] {
+    for nowhere in [
+        "scopes/global/rules.yml",
+        "rules.yml",
+        "demo/scopes/global/adapters.yml",
+        "scopes/global/subjects/a/b/rules.yml",
+    ] {
         assert!(matches!(Place::of(nowhere), Err(Misplaced::NoPlace { .. })), "{nowhere}");
     }
 }

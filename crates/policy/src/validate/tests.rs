@@ -43,6 +43,26 @@ fn check_tree(text: &str, expected: &Expect) {
 }
 
 #[test]
+fn a_folder_that_is_not_the_right_one() {
+    check_tree(
+        r#"//- demo/scopes/global/adapters.yml
+adapters: []
+//- notes/todo.txt
+nothing
+"#,
+        &expect![[r#"
+            warning: the file is passed over: its path has no meaning
+             --> demo/scopes/global/adapters.yml
+              = help: did you mean `scopes/global/adapters.yml`?
+
+            error: there is no configuration here: no file of the folder has a place in one
+             --> demo/scopes/global/adapters.yml
+              = help: is it the folder that holds `scopes/`? files are read from `scopes/global/descriptors.yml`, `scopes/global/adapters.yml` and `scopes/<scope>/subjects/<subject>/rules.yml` below the folder
+        "#]],
+    );
+}
+
+#[test]
 fn places_of_files() {
     check_tree(
         r#"//- README.md
