@@ -19,6 +19,7 @@ manifests:
       request.method: { value_type: STRING }
       request.size: { value_type: INT64 }
       request.time: { value_type: TIMESTAMP }
+      destination.port: { value_type: INT64 }
       response.code: { value_type: INT64 }
       response.duration: { value_type: DURATION }
 metrics:

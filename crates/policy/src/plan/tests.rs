@@ -138,8 +138,8 @@ const SELECTORS: [&str; 10] = [
     r#"(source.user | "b") == "b""#,
     r#"request.path.startsWith("/x") || source.labels["app"] == "web""#,
     r#"source.labels["app"] == (source.user | "web")"#,
-    "request.size > 10",
-    "request.size <= 10 || request.size != 50",
+    "destination.port > 10",
+    "destination.port <= 10 || destination.port != 50",
     r#"match(request.path, "*y") && "^/x/[a-z]$".matches(request.path)"#,
     r#"(source.labels["app"] | source.user | "").endsWith("b")"#,
 ];
@@ -177,7 +177,7 @@ fn bags() -> Vec<Bag> {
         ("source.user", vec!["a".into(), "b".into()]),
         ("request.path", vec!["/x/y".into(), "/".into()]),
         ("source.labels", vec![labels(None), labels(Some("web")), labels(Some("a"))]),
-        ("request.size", vec![5.into(), 50.into(), "5".into()]),
+        ("destination.port", vec![5.into(), 50.into(), "5".into()]),
     ];
     for (name, values) in choices {
         let with = |bag: &Bag| {

@@ -123,8 +123,8 @@ const SELECTORS: [&str; 8] = [
     r#"source.labels["app"] == "web""#,
     r#"(source.labels["app"] | "") == """#,
     r#"request.path.startsWith("/x") && "^/x/[0-9]+$".matches(request.path)"#,
-    r#"match(request.path, "*/1") || request.size > 10"#,
-    "request.size <= 10 && request.size != 5",
+    r#"match(request.path, "*/1") || destination.port > 10"#,
+    "destination.port <= 10 && destination.port != 5",
     r#"source.labels["app"] == source.user"#,
 ];
 
@@ -135,7 +135,7 @@ fn bags() -> Vec<Bag> {
         ("source.user", vec!["a".into(), "web".into(), 1.into()]),
         ("request.path", vec!["/x/1".into(), "/x/".into(), "/y/1".into()]),
         ("source.labels", vec![labels(None), labels(Some("")), labels(Some("web")), "a".into()]),
-        ("request.size", vec![5.into(), 7.into(), 50.into(), "5".into()]),
+        ("destination.port", vec![5.into(), 7.into(), 50.into(), "5".into()]),
     ];
     let mut bags = vec![Bag::new()];
     for (name, values) in choices {

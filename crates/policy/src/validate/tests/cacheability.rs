@@ -95,3 +95,40 @@ fn comparisons_with_constants_and_reports_are_not_meant() {
         &expect![""],
     );
 }
+
+#[test]
+fn what_is_not_known_before_the_request_is_over() {
+    check_rules(
+        r#"rules:
+  - selector: response.code == 200 || response.code == 201
+    aspects:
+      - kind: denials
+  - selector: response.code == 200
+    aspects:
+      - kind: metrics
+        adapter: prometheus
+        params: { metrics: [] }
+"#,
+        &expect![[r#"
+            warning: this selector reads `response.code`, which is only known in reports
+             --> scopes/global/subjects/global/rules.yml:2:15
+              |
+            2 |   - selector: response.code == 200 || response.code == 201
+              |               ^^^^^^^^^^^^^
+              = help: a check finds it absent, and what cannot be evaluated is refused; `|` gives a value for that
+
+            error: no adapter block named `prometheus` serves `metrics`
+             --> scopes/global/subjects/global/rules.yml:8:18
+              |
+            8 |         adapter: prometheus
+              |                  ^^^^^^^^^^
+              = help: `prometheus` is an `impl`; the block that uses it is named `default`
+
+            warning: the aspect has no `metrics`, so it does nothing
+             --> scopes/global/subjects/global/rules.yml:9:17
+              |
+            9 |         params: { metrics: [] }
+              |                 ^
+        "#]],
+    );
+}

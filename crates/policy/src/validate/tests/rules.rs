@@ -323,6 +323,13 @@ fn list_expressions() {
         params: { check_expression: 5 }
 "#,
         &expect![[r#"
+            warning: this aspect reads `request.size`, which is only known in reports
+             --> scopes/global/subjects/global/rules.yml:7:37
+              |
+            7 |         params: { check_expression: request.size }
+              |                                     ^^^^^^^^^^^^
+              = help: a check finds it absent, and what cannot be evaluated is refused; `|` gives a value for that
+
             error: `check_expression` has to be STRING or IP_ADDRESS, but the expression is INT64
              --> scopes/global/subjects/global/rules.yml:7:37
               |
