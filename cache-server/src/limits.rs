@@ -136,6 +136,9 @@ pub const CONFIG_POLL_UNWATCHED: Duration = Duration::from_millis(500);
 /// time between two looks.
 pub const CONFIG_SETTLE: Duration = Duration::from_millis(100);
 
+/// How often a tree that somebody asked to load is looked at to see whether it lies still.
+pub const CONFIG_SETTLE_TRIES: usize = 50;
+
 // === The admin address, as its client sees it ===
 
 /// How long an answer may take.

@@ -1,7 +1,7 @@
-//! Loading the tree when it changed, and at once on SIGHUP.
+//! Loading the tree when it changed, and on SIGHUP.
 //!
-//! A tree that changed is loaded when two readings a little apart are equal: several files that are written one after
-//! the other are one change, and none is loaded half written.
+//! A tree is loaded when two readings a little apart are equal: several files that are written one after the other are
+//! one change, and none is loaded half written.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -48,7 +48,10 @@ impl Reloader {
         self.follow(&mut changes, Hint::Changed).await;
         loop {
             tokio::select! {
-                () = now.notified() => self.load().await,
+                () = now.notified() => {
+                    let read = self.read_settled().await;
+                    self.apply(read).await;
+                }
                 hint = changes.next() => self.follow(&mut changes, hint).await,
             }
         }
@@ -77,6 +80,20 @@ impl Reloader {
             hint = Hint::Changed;
             tokio::time::sleep(limits::CONFIG_SETTLE).await;
         }
+    }
+
+    /// The tree, once it lies still; as it is if it never does.
+    async fn read_settled(&self) -> Read {
+        let mut read = self.read().await;
+        for _ in 0..limits::CONFIG_SETTLE_TRIES {
+            let before = remember(&read);
+            tokio::time::sleep(limits::CONFIG_SETTLE).await;
+            read = self.read().await;
+            if is_same(&before, &read) {
+                break;
+            }
+        }
+        read
     }
 
     async fn read(&self) -> Read {
