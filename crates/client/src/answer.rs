@@ -148,9 +148,9 @@ impl Client {
 
     /// Uses the seed that a server sent, before anything is stored under another.
     pub(crate) fn seed(&mut self, seed: Option<[u8; 16]>) {
-        if let Some(seed) = seed.filter(|_| !self.seeded) {
+        if let Some(seed) = seed.filter(|_| self.server.is_none()) {
             self.cache.reseed(seed);
-            self.seeded = true;
+            self.server = Some(seed);
         }
     }
 

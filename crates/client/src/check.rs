@@ -23,7 +23,8 @@ use crate::{Answer, Call, Config, Counter, Effect, FailureClass, Host, Now, Proc
 pub struct Client {
     pub(crate) config: Config,
     pub(crate) cache: CheckCache,
-    pub(crate) seeded: bool,
+    /// The server that was heard of first, by the seed that it sends.
+    pub(crate) server: Option<[u8; 16]>,
     /// What verdicts are looked up under.
     pub(crate) revision: Revision,
     /// What the policy reads; `None` as long as nobody has said.
@@ -54,7 +55,7 @@ impl Client {
                 Limits::of_entries(config.cache_entries),
                 (u128::from(now.unix_nanos) << 64 | u128::from(now.tick.0)).to_le_bytes(),
             ),
-            seeded: false,
+            server: None,
             revision: Revision::default(),
             demanded: None,
             word_count: 0,

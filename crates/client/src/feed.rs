@@ -128,16 +128,27 @@ impl Client {
         };
         self.counters.count(Counter::FeedUpdates);
         let drops = self.feed.heard(&update);
-        let Update { revision, drops: _, check, report, hash_seed, global_word_count, dictionary_digest } =
-            update;
+        let Update {
+            revision,
+            drops: drop_count,
+            check,
+            report,
+            hash_seed,
+            global_word_count,
+            dictionary_digest,
+        } = update;
         self.learn_words((global_word_count, dictionary_digest));
-        self.seed(wire::hash_seed(&hash_seed));
+        let seed = wire::hash_seed(&hash_seed);
+        // Nothing was stored yet, or it came from this very server, which never dropped anything.
+        let is_untouched = drop_count == 0 && (self.server.is_none() || self.server == seed);
+        self.seed(seed);
         let revision = Revision(revision);
         if revision != self.revision {
             self.adopt(revision);
         }
         match drops {
             Drops::Unchanged => {}
+            Drops::Unknown if is_untouched => {}
             // What was stored before the first word may have been dropped before it.
             Drops::Unknown => self.cache.clear(),
             Drops::Changed => {

@@ -99,14 +99,18 @@ fn a_server_that_was_away_may_have_dropped_anything() {
 
 #[test]
 fn what_was_stored_before_the_feed_spoke_may_have_been_dropped() {
-    let mut client = client(WITH_FEED);
-    let host = FakeHost::get("/a");
-    let ok = verdict(Code::Ok, "");
-    assert!(request(&mut client, 1, &host, &ok).0);
-    assert!(!request(&mut client, 2, &host, &ok).0);
-    client.on_tick(at(0));
-    client.on_feed_message(&update(1, 1).encode_to_vec(), at(0));
-    assert!(request(&mut client, 3, &host, &ok).0);
+    let another_server = Update { hash_seed: vec![8; 16], ..update(1, 0) };
+    // A server that dropped something at some time, one that was not there before, and the one that answered.
+    for (first_word, is_dropped) in [(update(1, 1), true), (another_server, true), (update(1, 0), false)] {
+        let mut client = client(WITH_FEED);
+        let host = FakeHost::get("/a");
+        let ok = verdict(Code::Ok, "");
+        assert!(request(&mut client, 1, &host, &ok).0);
+        assert!(!request(&mut client, 2, &host, &ok).0);
+        client.on_tick(at(0));
+        client.on_feed_message(&first_word.encode_to_vec(), at(0));
+        assert_eq!(request(&mut client, 3, &host, &ok).0, is_dropped);
+    }
 }
 
 #[test]
