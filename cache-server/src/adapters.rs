@@ -16,13 +16,15 @@ mod params;
 mod prometheus;
 mod stdio;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use attributes::Value;
 use checkcache::{Status, Validity};
-use policy::{AdapterInfo, HandlerConfig, LogEntry, LogPayload, MetricValue};
+use policy::{AdapterInfo, HandlerConfig, LogEntry, LogPayload, MetricValue, QuotaInstance};
 use thiserror::Error;
 
 pub use self::prometheus::MetricRegistry;
@@ -93,6 +95,37 @@ pub struct Membership {
     pub validity: Validity,
 }
 
+/// How much of a quota is asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct QuotaRequest {
+    /// Which counter, and its limit.
+    pub quota: QuotaInstance,
+    /// How much; what is negative is given back.
+    pub amount: i64,
+    /// Whether less will do.
+    pub best_effort: bool,
+    /// What tells the request from others: asked twice with the same one, a handler answers the same and counts once.
+    pub deduplication_id: Option<Arc<str>>,
+}
+
+/// How much of a quota is granted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Grant {
+    /// How much; 0 is a refusal.
+    pub amount: i64,
+    /// How long it may be used; as long as its owner wants to if zero.
+    pub valid_for: Duration,
+}
+
+/// What is derived from a request.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Derived {
+    /// The outputs that there are for it, of the types that the adapter declares.
+    pub outputs: BTreeMap<String, Value>,
+    /// How long the handler would derive the same.
+    pub validity: Validity,
+}
+
 /// An adapter block that is alive. An adapter implements the methods of the kinds that it serves.
 #[async_trait]
 pub trait Handler: Send + Sync + 'static {
@@ -106,7 +139,18 @@ pub trait Handler: Send + Sync + 'static {
         Err(HandlerError::WrongKind("lists"))
     }
 
-    /// Takes the entries of `access-logs` aspects.
+    /// Answers a `quotas` aspect.
+    async fn allocate(&self, _request: QuotaRequest) -> Result<Grant, HandlerError> {
+        Err(HandlerError::WrongKind("quotas"))
+    }
+
+    /// Answers an `attributes` aspect: derives outputs from its inputs, of which those that the request does not have
+    /// are left out.
+    async fn derive(&self, _inputs: &BTreeMap<Arc<str>, Value>) -> Result<Derived, HandlerError> {
+        Err(HandlerError::WrongKind("attributes"))
+    }
+
+    /// Takes the entries of `access-logs` and `application-logs` aspects.
     async fn log(&self, _entries: Vec<LogEntry>) -> Result<(), HandlerError> {
         Err(HandlerError::WrongKind("access-logs"))
     }
@@ -120,7 +164,8 @@ pub trait Handler: Send + Sync + 'static {
     /// lives on in.
     fn in_force(&self) {}
 
-    /// Writes out what the handler holds.
+    /// Writes out what the handler holds. Called before the server ends, and when a configuration that the handler is not
+    /// part of came into force and its last request is over; nothing comes after that.
     async fn flush(&self) {}
 }
 

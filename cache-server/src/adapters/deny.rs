@@ -27,6 +27,7 @@ pub(super) const INFO: AdapterInfo = AdapterInfo {
     kinds: &[AspectKind::Denials],
     description: "refuses every request that a rule brings before it",
     validate,
+    outputs: policy::no_outputs,
 };
 
 #[derive(Debug)]

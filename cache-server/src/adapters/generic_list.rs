@@ -15,6 +15,7 @@ pub(super) const INFO: AdapterInfo = AdapterInfo {
     kinds: &[AspectKind::Lists],
     description: "looks a text up on a list, inline or from a file",
     validate,
+    outputs: policy::no_outputs,
 };
 
 struct GenericListChecker(Arc<ListSource<Texts>>);

@@ -20,6 +20,7 @@ pub(super) const INFO: AdapterInfo = AdapterInfo {
     kinds: &[AspectKind::Lists],
     description: "looks an address up in a list of addresses and networks, inline or from a file",
     validate,
+    outputs: policy::no_outputs,
 };
 
 struct IpListChecker(Arc<ListSource<Networks>>);

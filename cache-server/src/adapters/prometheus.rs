@@ -25,6 +25,7 @@ pub(super) const INFO: AdapterInfo = AdapterInfo {
     kinds: &[AspectKind::Metrics],
     description: "serves metrics under /metrics on the admin address",
     validate,
+    outputs: policy::no_outputs,
 };
 
 /// Names that begin so are the server's own.

@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use attributes::Value;
-use policy::{AdapterInfo, AspectKind, HandlerConfig, LogEntry, LogPayload, ParamProblem};
+use policy::{AdapterInfo, AspectKind, HandlerConfig, LogEntry, LogPayload, LogSeverity, ParamProblem};
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
 use tokio::sync::{mpsc, oneshot};
@@ -32,6 +32,7 @@ pub(super) const INFO: AdapterInfo = AdapterInfo {
     kinds: &[AspectKind::AccessLogs],
     description: "writes log entries as lines of JSON to standard output or standard error",
     validate,
+    outputs: policy::no_outputs,
 };
 
 const STDERR: i64 = 0;
@@ -181,6 +182,10 @@ struct Line<'a> {
     log_name: &'a str,
     #[serde(skip_serializing_if = "Map::is_empty")]
     labels: Map<String, Json>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timestamp: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    severity: Option<&'static str>,
     #[serde(skip_serializing_if = "String::is_empty")]
     text_payload: String,
     #[serde(skip_serializing_if = "Map::is_empty")]
@@ -194,7 +199,14 @@ fn line(entry: LogEntry) -> Result<String, serde_json::Error> {
         LogPayload::Json(object) => (String::new(), object),
     };
     let labels = entry.labels.iter().map(|(name, value)| (name.to_string(), json(value))).collect();
-    let line = Line { log_name: &entry.log_name, labels, text_payload, struct_payload };
+    let line = Line {
+        log_name: &entry.log_name,
+        labels,
+        timestamp: entry.timestamp,
+        severity: (entry.severity != LogSeverity::Default).then(|| entry.severity.as_str()),
+        text_payload,
+        struct_payload,
+    };
     let mut line = escaped(&serde_json::to_string(&line)?);
     line.push('\n');
     Ok(line)
@@ -247,7 +259,13 @@ mod tests {
 
     fn entry(labels: Vec<(&str, Value)>, payload: LogPayload) -> LogEntry {
         let labels = labels.into_iter().map(|(name, value)| (Arc::from(name), value)).collect();
-        LogEntry { log_name: "combined_log".into(), labels, payload }
+        LogEntry {
+            log_name: "combined_log".into(),
+            labels,
+            severity: LogSeverity::Default,
+            timestamp: None,
+            payload,
+        }
     }
 
     #[test]

@@ -1,5 +1,9 @@
 //! What validation needs to know of an adapter, and the blocks that use one.
 
+use std::collections::BTreeMap;
+
+use attributes::ValueType;
+
 use crate::AspectKind;
 
 /// An implementation of adapters, as far as configuration is concerned. What it does lives with whoever runs it.
@@ -14,6 +18,16 @@ pub struct AdapterInfo {
     /// Checks a block's parameters without acting on them. Absent parameters come as an empty object; field names
     /// come as they were written, in `snake_case` or `camelCase`.
     pub validate: fn(&serde_json::Value) -> Result<(), Vec<ParamProblem>>,
+    /// What a block with valid parameters derives, by name: what `attributes` aspects can bind.
+    pub outputs: fn(&serde_json::Value) -> Outputs,
+}
+
+/// What an adapter block derives, by name, with the types of the values.
+pub type Outputs = BTreeMap<String, ValueType>;
+
+/// The outputs of an adapter that derives nothing.
+pub fn no_outputs(_: &serde_json::Value) -> Outputs {
+    Outputs::new()
 }
 
 /// Something wrong with an adapter's parameters.
@@ -37,4 +51,6 @@ pub struct HandlerConfig {
     pub kinds: &'static [AspectKind],
     /// The validated parameters; an empty object if there are none.
     pub params: serde_json::Value,
+    /// What it derives.
+    pub outputs: Outputs,
 }

@@ -94,6 +94,10 @@ pub struct LogEntry {
     pub log_name: Arc<str>,
     /// Labels, sorted by name. One that could not be evaluated is left out.
     pub labels: Vec<(Arc<str>, Value)>,
+    /// How much it matters.
+    pub severity: LogSeverity,
+    /// When it happened, written as the aspect wants it; `None` if it does not say.
+    pub timestamp: Option<String>,
     /// What it says.
     pub payload: LogPayload,
 }
@@ -105,6 +109,43 @@ pub enum LogPayload {
     Text(String),
     /// An object.
     Json(serde_json::Map<String, serde_json::Value>),
+}
+
+/// How much a log entry matters, the least first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[allow(missing_docs, reason = "the names are the documentation")]
+pub enum LogSeverity {
+    #[default]
+    Default,
+    Debug,
+    Info,
+    Notice,
+    Warning,
+    Error,
+    Critical,
+    Alert,
+    Emergency,
+}
+
+/// What of a quota is asked for: which counter, and how much there is of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct QuotaInstance {
+    /// The quota's name.
+    pub name: Arc<str>,
+    /// The descriptor's labels, sorted by name. Each set of values is counted by itself.
+    pub labels: Vec<(Arc<str>, Value)>,
+    /// How much there is.
+    pub limit: QuotaLimit,
+}
+
+/// How much there is of a quota.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct QuotaLimit {
+    /// The most that may be taken, from 0.
+    pub max_amount: i64,
+    /// The span of time that it may be taken in, longer than 0. `None` for an allocation quota, whose amounts are in
+    /// use until they are released.
+    pub window: Option<std::time::Duration>,
 }
 
 /// The measured values of one aspect. One value that fails does not take the others with it.
@@ -224,7 +265,53 @@ impl AccessLogsParams {
         let labels = all(&self.labels);
         let variables = all(&self.variables);
         let payload = self.template.payload(&self.descriptor, &variables)?;
-        Ok(LogEntry { log_name: Arc::clone(&self.log_name), labels, payload })
+        Ok(LogEntry {
+            log_name: Arc::clone(&self.log_name),
+            labels,
+            severity: LogSeverity::Default,
+            timestamp: None,
+            payload,
+        })
+    }
+}
+
+// === impl LogSeverity ===
+
+impl LogSeverity {
+    /// Every severity, the least first.
+    pub const ALL: [Self; 9] = [
+        Self::Default,
+        Self::Debug,
+        Self::Info,
+        Self::Notice,
+        Self::Warning,
+        Self::Error,
+        Self::Critical,
+        Self::Alert,
+        Self::Emergency,
+    ];
+
+    /// The severity's name, in capitals.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Default => "DEFAULT",
+            Self::Debug => "DEBUG",
+            Self::Info => "INFO",
+            Self::Notice => "NOTICE",
+            Self::Warning => "WARNING",
+            Self::Error => "ERROR",
+            Self::Critical => "CRITICAL",
+            Self::Alert => "ALERT",
+            Self::Emergency => "EMERGENCY",
+        }
+    }
+
+    /// The severity that a text names, in capitals or not; `Default` if it names none.
+    pub fn parse(text: &str) -> Self {
+        Self::ALL
+            .into_iter()
+            .find(|severity| severity.as_str().eq_ignore_ascii_case(text))
+            .unwrap_or_default()
     }
 }
 

@@ -88,7 +88,7 @@ pub(crate) fn adapters() -> Vec<&'static AdapterInfo> {
 }
 
 const fn info(name: &'static str, kinds: &'static [AspectKind]) -> AdapterInfo {
-    AdapterInfo { name, kinds, description: "does nothing", validate: |_| Ok(()) }
+    AdapterInfo { name, kinds, description: "does nothing", validate: |_| Ok(()), outputs: crate::no_outputs }
 }
 
 /// Refuses the parameters that tests use to see one refused.

@@ -33,10 +33,10 @@ mod template;
 mod tuning;
 mod validate;
 
-pub use adapter::{AdapterInfo, HandlerConfig, ParamProblem};
+pub use adapter::{AdapterInfo, HandlerConfig, Outputs, ParamProblem, no_outputs};
 pub use aspect::{
     AccessLogsParams, Aspect, AspectError, AspectParams, Instance, ListsParams, LogEntry, LogPayload,
-    MetricParams, MetricValue, MetricsInstance,
+    LogSeverity, MetricParams, MetricValue, MetricsInstance, QuotaInstance, QuotaLimit,
 };
 pub use descriptor::{
     Buckets, Labels, LogDescriptor, MetricDescriptor, MetricKind, MonitoredResourceDescriptor, PayloadFormat,

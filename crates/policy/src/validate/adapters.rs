@@ -115,7 +115,12 @@ impl Handlers {
             }
         };
         let at = name_node.map_or(block.at, |name| name.at);
-        self.add(HandlerConfig { name, impl_name: info.name, kinds: info.kinds, params }, at, findings);
+        let outputs = (info.outputs)(&params);
+        self.add(
+            HandlerConfig { name, impl_name: info.name, kinds: info.kinds, params, outputs },
+            at,
+            findings,
+        );
     }
 
     fn add(&mut self, config: HandlerConfig, at: At, findings: &mut Findings<'_>) {
