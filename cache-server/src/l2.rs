@@ -81,11 +81,10 @@ impl L2 {
     pub async fn answer(
         self: &Arc<Self>,
         active: &Arc<Active>,
-        bag: Bag,
+        bag: Arc<Bag>,
         telemetry: &Arc<Telemetry>,
     ) -> Answer {
-        let request =
-            Request { active: Arc::clone(active), bag: Arc::new(bag), telemetry: Arc::clone(telemetry) };
+        let request = Request { active: Arc::clone(active), bag, telemetry: Arc::clone(telemetry) };
         let Some(cache) = &self.cache else {
             return Answer::Decided { decided: request.decide().await, missed: None };
         };

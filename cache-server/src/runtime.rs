@@ -13,6 +13,8 @@ mod demand;
 mod dispatch;
 #[cfg(test)]
 pub(crate) mod fixture;
+mod preprocess;
+mod quota;
 mod reload;
 mod report;
 mod tree;
@@ -22,13 +24,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use checkcache::Revision;
-use policy::{Diagnostic, HandlerConfig, Loaded, Phase, Snapshot, SourceFile};
+use policy::{Diagnostic, HandlerConfig, Loaded, Snapshot, SourceFile};
 use thiserror::Error;
 use tokio::sync::watch;
 
 use self::demand::Demands;
 pub use self::dispatch::{Decision, check};
 pub(crate) use self::dispatch::{now, panic_message};
+pub use self::preprocess::{Preprocessed, preprocess};
+pub use self::quota::{Allocation, Asked, allocate};
 pub use self::reload::Reloader;
 pub use self::report::{Failures, Reporter};
 pub(crate) use self::tree::read_bounded;
@@ -270,10 +274,15 @@ impl Runtime {
 // === impl Active ===
 
 impl Active {
-    /// Whether a request is decided about as if all attributes were there, if those were left out that are not read
-    /// in a phase under some revision.
-    pub fn is_covered_by(&self, revision: Revision, phase: Phase) -> bool {
-        self.demands.are_covered_by(revision, phase)
+    /// Whether a check is answered as if all attributes were there, if those were left out that no check reads under
+    /// some revision.
+    pub fn covers_check(&self, revision: Revision) -> bool {
+        self.demands.cover_check(revision)
+    }
+
+    /// As [`covers_check`](Self::covers_check), of reports.
+    pub fn covers_report(&self, revision: Revision) -> bool {
+        self.demands.cover_report(revision)
     }
 }
 

@@ -29,7 +29,7 @@ use crate::telemetry::Telemetry;
 
 pub(super) const INFO: AdapterInfo = AdapterInfo {
     name: "stdioLogger",
-    kinds: &[AspectKind::AccessLogs],
+    kinds: &[AspectKind::AccessLogs, AspectKind::ApplicationLogs],
     description: "writes log entries as lines of JSON to standard output or standard error",
     validate,
     outputs: policy::no_outputs,

@@ -1,18 +1,18 @@
-//! Check: message → bag → L2 → decision → reply.
+//! Check: message → bag → L2 → decision → quotas → reply.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Instant;
 
 use attributes::wire::Expander;
-use checkcache::wire::encode_precondition;
+use checkcache::wire::{encode_precondition, encode_quota};
 use checkcache::{Code, Revision, Verdict};
-use policy::Phase;
 use proto::v1::{CheckRequest, CheckResponse};
 use tonic::Status;
 
 use super::{MixerService, demand, quota, status};
 use crate::l2::Answer;
-use crate::runtime::Active;
+use crate::runtime::{Active, Allocation};
 use crate::telemetry::CheckResult;
 
 impl MixerService {
@@ -21,7 +21,7 @@ impl MixerService {
         let CheckRequest {
             attributes,
             global_word_count,
-            deduplication_id: _,
+            deduplication_id,
             quotas,
             accepts_trace,
             demand_revision,
@@ -39,13 +39,23 @@ impl MixerService {
             return Ok(self.ask_for_more(&active));
         }
 
-        let answer = self.l2.answer(&active, bag, &self.telemetry).await;
+        let bag = Arc::new(bag);
+        let answer = self.l2.answer(&active, Arc::clone(&bag), &self.telemetry).await;
         let verdict = answer.verdict();
         self.telemetry.check(result(verdict, answer.is_failure()), answer.cache_use(), begin.elapsed());
-        let granted = if verdict.status.is_ok() { quota::grant(quotas) } else { BTreeMap::new() };
+        // Nothing is taken for what does not go ahead.
+        let allocations = if verdict.status.is_ok() {
+            let asked = quota::asked(quotas, &deduplication_id);
+            quota::allocate(&active, &bag, asked, &self.telemetry).await
+        } else {
+            Vec::new()
+        };
+        let encode = |Allocation { grant, trace }: &Allocation| {
+            encode_quota(grant, trace, &self.words.dictionary, global_word_count, accepts_trace)
+        };
         Ok(CheckResponse {
             precondition: Some(self.precondition(&answer, global_word_count, accepts_trace)),
-            quotas: granted,
+            quotas: allocations.iter().map(|(name, allocation)| (name.clone(), encode(allocation))).collect(),
             revision: if accepts_trace { revision.0 } else { 0 },
             hash_seed: if accepts_trace { self.hash_seed.to_vec() } else { Vec::new() },
             demand: None,
@@ -63,7 +73,7 @@ impl MixerService {
             quotas: BTreeMap::new(),
             revision: active.snapshot.revision().0,
             hash_seed: self.hash_seed.to_vec(),
-            demand: Some(demand::encode(&active.snapshot.demand().check)),
+            demand: Some(demand::encode(&active.snapshot.demand().check_call())),
             global_word_count: self.words.count(),
             dictionary_digest: self.words.digest(),
         }
@@ -83,7 +93,7 @@ impl MixerService {
 /// Whether a request has all that can be looked at under a configuration: the client sent everything, or what is read
 /// under a revision that reads no less.
 fn is_enough(active: &Active, demand_revision: u64) -> bool {
-    demand_revision == 0 || active.is_covered_by(Revision(demand_revision), Phase::Check)
+    demand_revision == 0 || active.covers_check(Revision(demand_revision))
 }
 
 fn result(verdict: &Verdict, is_failure: bool) -> CheckResult {

@@ -86,7 +86,7 @@ impl Watch {
         Update {
             revision: news.active.as_deref().map_or(0, |active| active.snapshot.revision().0),
             drops: news.drops,
-            check: demand.map(|demand| demand::encode(&demand.check)),
+            check: demand.map(|demand| demand::encode(&demand.check_call())),
             report: demand.map(|demand| demand::encode(&demand.report)),
             hash_seed: self.hash_seed.to_vec(),
             global_word_count: u32::try_from(self.words.0).unwrap_or(u32::MAX),

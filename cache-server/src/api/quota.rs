@@ -1,18 +1,16 @@
-//! Quotas in a check.
-//!
-//! No aspect limits a quota yet, so every quota is one that is not configured: it is granted in full, as later Mixers
-//! did, and soon asked for again, so that a limit that comes to be configured is noticed.
+//! Quotas in a check: what is asked for ⇄ what is allocated.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use attributes::Duration;
-use checkcache::Code;
-use proto::google::rpc;
+use attributes::Bag;
+use futures::future::join_all;
 use proto::v1::check_request::QuotaParams;
-use proto::v1::check_response::QuotaResult;
 use tonic::Status;
 
 use crate::limits;
+use crate::runtime::{self, Active, Allocation, Asked};
+use crate::telemetry::Telemetry;
 
 /// Refuses more quotas than a check may have.
 pub(super) fn bounded(count: usize) -> Result<(), Status> {
@@ -22,25 +20,36 @@ pub(super) fn bounded(count: usize) -> Result<(), Status> {
     Err(Status::invalid_argument(format!("{count} quotas, at most {} are allowed", limits::CHECK_QUOTAS)))
 }
 
-/// Grants what is asked for.
-pub(super) fn grant(
-    quotas: impl IntoIterator<Item = (String, QuotaParams)>,
-) -> BTreeMap<String, QuotaResult> {
-    quotas.into_iter().map(|(name, params)| (name, grant_one(params.amount))).collect()
+/// What a message asks for. An empty id is no id: who does not tell calls apart does not mean that all are the same.
+pub(super) fn asked(quotas: BTreeMap<String, QuotaParams>, deduplication_id: &str) -> Vec<Asked> {
+    let deduplication_id = (!deduplication_id.is_empty()).then(|| Arc::<str>::from(deduplication_id));
+    quotas
+        .into_iter()
+        .map(|(name, QuotaParams { amount, best_effort })| Asked {
+            name,
+            amount,
+            best_effort,
+            deduplication_id: deduplication_id.clone(),
+        })
+        .collect()
 }
 
-fn grant_one(amount: i64) -> QuotaResult {
-    if amount < 0 {
-        let message = "a quota's amount must not be negative".to_owned();
-        let status = rpc::Status { code: Code::InvalidArgument.number(), message, details: Vec::new() };
-        return QuotaResult { status: Some(status), ..QuotaResult::default() };
+/// Allocates what is asked for, all at once.
+pub(super) async fn allocate(
+    active: &Active,
+    bag: &Bag,
+    asked: Vec<Asked>,
+    telemetry: &Telemetry,
+) -> Vec<(String, Allocation)> {
+    if asked.is_empty() {
+        return Vec::new();
     }
-    QuotaResult {
-        valid_duration: Some(Duration::from(limits::UNCONFIGURED_QUOTA_TTL).into()),
-        granted_amount: amount,
-        referenced_attributes: None,
-        status: Some(rpc::Status::default()),
-    }
+    let preprocessed = runtime::preprocess(active, bag, true, telemetry).await;
+    let allocate = async |asked: Asked| {
+        let name = asked.name.clone();
+        (name, runtime::allocate(active, bag, &preprocessed, asked, telemetry).await)
+    };
+    join_all(asked.into_iter().map(allocate)).await
 }
 
 #[cfg(test)]
@@ -48,16 +57,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_limited_is_granted() {
-        let asked = [("a", 5), ("b", 0), ("c", -1)]
-            .map(|(name, amount)| (name.to_owned(), QuotaParams { amount, best_effort: false }));
-        let granted = grant(asked);
-        assert_eq!(granted["a"].granted_amount, 5);
-        assert_eq!(granted["a"].status, Some(rpc::Status::default()));
-        assert_eq!(granted["a"].valid_duration.unwrap().seconds, 10);
-        assert_eq!(granted["b"].granted_amount, 0);
-        assert_eq!(granted["c"].granted_amount, 0);
-        assert_eq!(granted["c"].status.as_ref().unwrap().code, Code::InvalidArgument.number());
+    fn an_empty_id_is_none() {
+        let quotas = || BTreeMap::from([("a".to_owned(), QuotaParams { amount: 5, best_effort: true })]);
+        assert_eq!(asked(quotas(), "")[0].deduplication_id, None);
+        assert_eq!(asked(quotas(), "x")[0].deduplication_id.as_deref(), Some("x"));
+    }
+
+    #[test]
+    fn too_many_are_refused() {
         assert!(bounded(limits::CHECK_QUOTAS).is_ok());
         assert!(bounded(limits::CHECK_QUOTAS + 1).is_err());
     }

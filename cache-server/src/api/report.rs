@@ -8,7 +8,6 @@
 
 use attributes::wire::ReportDecoder;
 use checkcache::Revision;
-use policy::Phase;
 use proto::v1::{ReportRequest, ReportResponse};
 use tonic::Status;
 
@@ -26,7 +25,7 @@ impl MixerService {
         let decoder = ReportDecoder::new(request, &self.words.dictionary)
             .map_err(|error| status::invalid_report(&error))?;
         self.telemetry.report_messages.add(count as f64);
-        if demand_revision != 0 && !active.is_covered_by(Revision(demand_revision), Phase::Report) {
+        if demand_revision != 0 && !active.covers_report(Revision(demand_revision)) {
             self.telemetry.report_stale_demands.add(count as f64);
         }
 

@@ -12,7 +12,10 @@ use std::sync::Arc;
 
 use attributes::{Bag, StringMap, Value, ValueType};
 use checkcache::{Recorder, Validity};
-use policy::{Aspect, AspectError, Instance, LogPayload, Phase, Snapshot};
+use policy::{
+    Aspect, AspectError, Instance, LogPayload, LogsInstance, MetricsInstance, Phase, Plan, QuotaLimit,
+    Snapshot,
+};
 use serde::Serialize;
 use thiserror::Error;
 
@@ -143,10 +146,11 @@ impl Explanation {
     async fn of(active: &Active, bag: &Bag, telemetry: &Telemetry) -> Self {
         let snapshot = &active.snapshot;
         let decision = runtime::check(active, bag, telemetry).await;
-        let check = steps(snapshot, bag, Phase::Check);
-        let report = steps(snapshot, bag, Phase::Report);
+        let derived = runtime::preprocess(active, bag, false, telemetry).await.derived;
+        let check = steps(snapshot, bag, &derived, Snapshot::resolve_check);
+        let report = steps(snapshot, bag, &derived, Snapshot::resolve_report);
         let taken: BTreeSet<_> = check.iter().chain(&report).map(|step| step.location.as_str()).collect();
-        let all = [Phase::Check, Phase::Report].into_iter().flat_map(|phase| snapshot.aspects(phase));
+        let all = Phase::ALL.into_iter().flat_map(|phase| snapshot.aspects(phase));
         let left_out = all.filter(|aspect| !taken.contains(aspect.location.as_str()));
         let mut left_out: Vec<_> =
             left_out.map(|aspect| format!("{}: {}", aspect.location, describe(snapshot, aspect))).collect();
@@ -169,9 +173,15 @@ impl Explanation {
     }
 }
 
-fn steps(snapshot: &Snapshot, bag: &Bag, phase: Phase) -> Vec<Step> {
+fn steps<'s>(
+    snapshot: &'s Snapshot,
+    bag: &Bag,
+    derived: &Bag,
+    resolve: fn(&'s Snapshot, &mut Recorder<'_>) -> Plan<'s>,
+) -> Vec<Step> {
     let mut recorder = Recorder::untraced(bag);
-    let plan = snapshot.resolve(&mut recorder, phase);
+    recorder.lay_over(derived);
+    let plan = resolve(snapshot, &mut recorder);
     let mut errors = plan.errors.into_iter().peekable();
     let mut steps = Vec::new();
     for position in 0..=plan.aspects.len() {
@@ -210,10 +220,24 @@ fn made(instance: &Instance) -> Option<String> {
     match instance {
         Instance::Denial => None,
         Instance::ListEntry(value) => Some(value.to_string()),
-        Instance::Log(entry) => Some(match &entry.payload {
-            LogPayload::Text(text) => text.clone(),
-            LogPayload::Json(object) => serde_json::Value::from(object.clone()).to_string(),
-        }),
+        Instance::Quota(quota) => {
+            let labels: Vec<_> = quota.labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            let QuotaLimit { max_amount, window } = quota.limit;
+            let window = window.map_or("until released".to_owned(), |window| format!("in {window:?}"));
+            Some(format!("{}{{{}}} at most {max_amount} {window}", quota.name, labels.join(",")))
+        }
+        Instance::Inputs(inputs) => {
+            let inputs: Vec<_> = inputs.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            (!inputs.is_empty()).then(|| inputs.join(", "))
+        }
+        Instance::Logs(logs) => {
+            let lines = logs.entries.iter().map(|entry| match &entry.payload {
+                LogPayload::Text(text) => text.clone(),
+                LogPayload::Json(object) => serde_json::Value::from(object.clone()).to_string(),
+            });
+            let lines: Vec<_> = lines.collect();
+            (!lines.is_empty()).then(|| lines.join("; "))
+        }
         Instance::Metrics(metrics) => {
             let values = metrics.values.iter().map(|metric| {
                 let labels: Vec<_> =
@@ -230,11 +254,13 @@ fn made(instance: &Instance) -> Option<String> {
 fn failure(instance: &Result<Instance, AspectError>) -> Option<String> {
     match instance {
         Err(error) => Some(text::chain(error)),
-        Ok(Instance::Metrics(metrics)) => {
-            let errors: Vec<_> = metrics.errors.iter().map(|error| text::chain(error)).collect();
+        Ok(
+            Instance::Metrics(MetricsInstance { errors, .. }) | Instance::Logs(LogsInstance { errors, .. }),
+        ) => {
+            let errors: Vec<_> = errors.iter().map(|error| text::chain(error)).collect();
             (!errors.is_empty()).then(|| errors.join("; "))
         }
-        Ok(Instance::Denial | Instance::ListEntry(_) | Instance::Log(_)) => None,
+        Ok(Instance::Denial | Instance::ListEntry(_) | Instance::Quota(_) | Instance::Inputs(_)) => None,
     }
 }
 

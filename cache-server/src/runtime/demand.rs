@@ -9,7 +9,7 @@
 use std::collections::BTreeSet;
 
 use checkcache::{Revision, Target};
-use policy::{Demand, Phase};
+use policy::Demand;
 
 use crate::limits;
 
@@ -36,20 +36,25 @@ impl Demands {
         let newest = Known { revision, demand: demand.clone(), covers_check: true, covers_report: true };
         let earlier = before.into_iter().flat_map(|before| &before.known);
         let earlier = earlier.filter(|known| known.revision != revision).map(|known| Known {
-            covers_check: covers(&known.demand.check, &demand.check),
+            covers_check: covers(&known.demand.check_call(), &demand.check_call()),
             covers_report: covers(&known.demand.report, &demand.report),
             ..known.clone()
         });
         Self { known: std::iter::once(newest).chain(earlier).take(limits::REMEMBERED_DEMANDS).collect() }
     }
 
-    /// Whether what was sent for a configuration is enough.
-    pub(super) fn are_covered_by(&self, revision: Revision, phase: Phase) -> bool {
-        let known = self.known.iter().find(|known| known.revision == revision);
-        known.is_some_and(|known| match phase {
-            Phase::Check => known.covers_check,
-            Phase::Report => known.covers_report,
-        })
+    /// Whether what a check brought for a configuration is enough.
+    pub(super) fn cover_check(&self, revision: Revision) -> bool {
+        self.find(revision).is_some_and(|known| known.covers_check)
+    }
+
+    /// Whether what a report brought for a configuration is enough.
+    pub(super) fn cover_report(&self, revision: Revision) -> bool {
+        self.find(revision).is_some_and(|known| known.covers_report)
+    }
+
+    fn find(&self, revision: Revision) -> Option<&Known> {
+        self.known.iter().find(|known| known.revision == revision)
     }
 }
 
@@ -78,7 +83,7 @@ mod tests {
     }
 
     fn check(texts: &[&str]) -> Demand {
-        Demand { check: targets(texts), report: BTreeSet::new() }
+        Demand { check: targets(texts), ..Demand::default() }
     }
 
     #[test]
@@ -97,11 +102,10 @@ mod tests {
     fn only_what_is_remembered_and_enough_is_covered() {
         let mut demands = Demands::after(None, Revision(1), &check(&["a"]));
         demands = Demands::after(Some(&demands), Revision(2), &check(&["a", "b"]));
-        let is_covered =
-            |demands: &Demands, revision| demands.are_covered_by(Revision(revision), Phase::Check);
+        let is_covered = |demands: &Demands, revision| demands.cover_check(Revision(revision));
         assert!(!is_covered(&demands, 1));
         assert!(is_covered(&demands, 2));
-        assert!(demands.are_covered_by(Revision(1), Phase::Report));
+        assert!(demands.cover_report(Revision(1)));
         // Back again: what was sent for the second is more than enough.
         demands = Demands::after(Some(&demands), Revision(1), &check(&["a"]));
         assert!(is_covered(&demands, 1) && is_covered(&demands, 2));

@@ -1,4 +1,4 @@
-//! Check: plan → instances → adapters → verdict.
+//! Check: derived attributes → plan → instances → adapters → verdict.
 //!
 //! Aspects are evaluated in plan order on the request's recorder; then their handlers are asked, all at once, each
 //! under a deadline; then the answers are folded, in plan order again, never in the order in which they came. What
@@ -13,8 +13,9 @@ use attributes::{Bag, Timestamp};
 use checkcache::{Code, Recorder, Status, Trace, Validity, Verdict};
 use futures::FutureExt as _;
 use futures::future::join_all;
-use policy::{Aspect, AspectParams, Instance, Phase, Plan};
+use policy::{Aspect, AspectParams, Instance, Plan};
 
+use super::preprocess::{Failure, Preprocessed, preprocess};
 use super::{Active, Slot};
 use crate::adapters::{Answer, HandlerError};
 use crate::telemetry::{self, CallResult, Telemetry};
@@ -55,17 +56,32 @@ struct Outcome<'s> {
 
 /// Decides about a request under a configuration.
 pub async fn check(active: &Active, bag: &Bag, telemetry: &Telemetry) -> Decision {
-    let (places, mut trace) = evaluate(active, bag, telemetry);
+    let Preprocessed { derived, trace, validity, failures } = preprocess(active, bag, true, telemetry).await;
+    if let Some(Failure { location, message }) = failures.first() {
+        let status = Status::new(Code::Internal, text::message(&format!("{location}: {message}")));
+        let refused_by = Some(Arc::from(location.as_str()));
+        let verdict = Verdict { refused_by, ..Verdict::new(status, Validity::Never) };
+        return Decision { verdict, trace, is_failure: true };
+    }
+    let (places, mut trace) = evaluate(active, bag, &derived, trace, telemetry);
     let outcomes = join_all(places.into_iter().map(|place| take(active, place, telemetry))).await;
-    let Folded { verdict, is_failure, looks } = fold(outcomes);
+    let Folded { mut verdict, is_failure, looks } = fold(outcomes, validity);
+    verdict.attributes = derived;
     trace.truncate(looks.unwrap_or(usize::MAX));
     Decision { verdict, trace, is_failure }
 }
 
 /// The steps of the plan, in its order, selectors that failed at the places of what they guard; and what was looked at.
-fn evaluate<'s>(active: &'s Active, bag: &Bag, telemetry: &Telemetry) -> (Vec<Place<'s>>, Trace) {
-    let mut recorder = Recorder::new(bag);
-    let Plan { aspects, errors } = active.snapshot.resolve(&mut recorder, Phase::Check);
+fn evaluate<'s>(
+    active: &'s Active,
+    bag: &Bag,
+    derived: &Bag,
+    trace: Trace,
+    telemetry: &Telemetry,
+) -> (Vec<Place<'s>>, Trace) {
+    let mut recorder = Recorder::resume(bag, trace);
+    recorder.lay_over(derived);
+    let Plan { aspects, errors } = active.snapshot.resolve_check(&mut recorder);
     let mut errors = errors.into_iter().peekable();
     let mut places = Vec::with_capacity(aspects.len());
     let now = now();
@@ -134,9 +150,14 @@ async fn ask(
             };
             Ok(Answer { status, validity: membership.validity })
         }
-        (Instance::ListEntry(_) | Instance::Log(_) | Instance::Metrics(_), _) => {
-            Err(HandlerError::Failed(format!("`{}` aspects do not decide", aspect.kind)))
-        }
+        (
+            Instance::ListEntry(_)
+            | Instance::Quota(_)
+            | Instance::Logs(_)
+            | Instance::Metrics(_)
+            | Instance::Inputs(_),
+            _,
+        ) => Err(HandlerError::Failed(format!("`{}` aspects do not decide", aspect.kind))),
     }
 }
 
@@ -176,14 +197,15 @@ struct Folded {
 }
 
 /// The verdict: the first refusal in plan order, else OK. What stands behind the first refusal has no part in it, so
-/// neither has its validity, nor what was looked at for it: a request that differs only there is refused as well.
-fn fold(outcomes: Vec<Outcome<'_>>) -> Folded {
+/// neither has its validity, nor what was looked at for it: a request that differs only there is refused as well. All of it
+/// rests on what was `derived`.
+fn fold(outcomes: Vec<Outcome<'_>>, derived: Validity) -> Folded {
     if outcomes.is_empty() {
-        let validity = Validity::For { ttl: limits::VERDICT_TTL, uses: None };
+        let validity = derived.fold(Validity::For { ttl: limits::VERDICT_TTL, uses: None });
         let verdict = Verdict::new(Status::default(), validity);
         return Folded { verdict, is_failure: false, looks: None };
     }
-    let mut validity = Validity::Revision;
+    let mut validity = derived;
     for Outcome { location, looks, answer } in outcomes {
         let (status, is_failure) = match answer {
             Ok(answer) => {

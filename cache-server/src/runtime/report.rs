@@ -8,9 +8,10 @@ use std::collections::BTreeMap;
 use attributes::Bag;
 use checkcache::Recorder;
 use futures::future::join_all;
-use policy::{Aspect, Instance, LogEntry, MetricValue, Phase};
+use policy::{Aspect, Instance, LogEntry, MetricValue};
 
 use super::dispatch::{call, now};
+use super::preprocess::{Failure, preprocess};
 use super::{Active, Slot};
 use crate::adapters::{HandlerError, weight};
 use crate::telemetry::Telemetry;
@@ -65,7 +66,11 @@ impl<'a> Reporter<'a> {
             self.failures.add("the messages of the report stand for too much");
             return;
         }
-        self.evaluate(bag);
+        let preprocessed = preprocess(self.active, bag, false, self.telemetry).await;
+        for Failure { location, message } in &preprocessed.failures {
+            self.failures.add(&format!("{location}: {message}"));
+        }
+        self.evaluate(bag, &preprocessed.derived);
         let is_full = |gathered: &Gathered| gathered.len() >= limits::REPORT_INSTANCES;
         if self.gathered_bytes >= limits::REPORT_BATCH_BYTES || self.gathered.values().any(is_full) {
             self.hand_over().await;
@@ -78,9 +83,10 @@ impl<'a> Reporter<'a> {
         self.failures
     }
 
-    fn evaluate(&mut self, bag: &Bag) {
+    fn evaluate(&mut self, bag: &Bag, derived: &Bag) {
         let mut recorder = Recorder::untraced(bag);
-        let plan = self.active.snapshot.resolve(&mut recorder, Phase::Report);
+        recorder.lay_over(derived);
+        let plan = self.active.snapshot.resolve_report(&mut recorder);
         for error in &plan.errors {
             self.fail_evaluation(error.location, &text::chain(&error.error));
         }
@@ -96,9 +102,12 @@ impl<'a> Reporter<'a> {
     fn gather(&mut self, aspect: &Aspect, instance: Instance) {
         let gathered = self.gathered.entry(aspect.handler).or_default();
         match instance {
-            Instance::Log(entry) => {
-                self.gathered_bytes += weight(&entry);
-                gathered.entries.push(entry);
+            Instance::Logs(logs) => {
+                self.gathered_bytes += logs.entries.iter().map(weight).sum::<usize>();
+                gathered.entries.extend(logs.entries);
+                for error in &logs.errors {
+                    self.fail_evaluation(&aspect.location, &text::chain(error));
+                }
             }
             Instance::Metrics(metrics) => {
                 gathered.values.extend(metrics.values);
@@ -106,7 +115,7 @@ impl<'a> Reporter<'a> {
                     self.fail_evaluation(&aspect.location, &text::chain(error));
                 }
             }
-            Instance::Denial | Instance::ListEntry(_) => {
+            Instance::Denial | Instance::ListEntry(_) | Instance::Quota(_) | Instance::Inputs(_) => {
                 self.failures.add(&format!("{}: `{}` aspects tell nothing", aspect.location, aspect.kind));
             }
         }

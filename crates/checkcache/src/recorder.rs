@@ -26,6 +26,11 @@ impl<'a> Recorder<'a> {
         Self { source, derived: None, trace: Some(Trace::default()) }
     }
 
+    /// A recorder that goes on where another stopped: on the same source, after what that one observed.
+    pub fn resume(source: &'a dyn AttributeSource, trace: Trace) -> Self {
+        Self { source, derived: None, trace: Some(trace) }
+    }
+
     /// A recorder that writes nothing down, for what is never cached: reports.
     pub fn untraced(source: &'a dyn AttributeSource) -> Self {
         Self { source, derived: None, trace: None }

@@ -4,10 +4,12 @@
 //! attributes that every Mixer since 0.2 sends. Both become traces here, or an error that says why the verdict must not
 //! be stored: what is not understood is never left out.
 
+mod quota;
 mod references;
 mod trace;
 mod verdict;
 
+pub use quota::{Grant, QuotaAnswer, decode_quota, encode_quota};
 pub use references::{InvalidReferences, decode_references, encode_references};
 pub use trace::{InvalidTrace, decode_trace, encode_trace};
 pub use verdict::{Precondition, Uncacheable, decode_precondition, encode_precondition};

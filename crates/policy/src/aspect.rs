@@ -1,14 +1,28 @@
 //! Aspects: what configuration wants done, compiled, and the instances that a request makes of them.
 
+mod attributes;
+mod lists;
+mod logs;
+mod metrics;
+mod quotas;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use attributes::{Timestamp, Value};
+use ::attributes::{Kind, Name, Timestamp, Value, ValueType};
 use checkcache::{Recorder, Target, Validity};
 use expr::{EvalError, Look, Program, Tuning};
 use thiserror::Error;
 
-use crate::template::{RenderError, Template};
-use crate::{AspectKind, LogDescriptor, MetricDescriptor};
+pub use self::attributes::{AttributesParams, Binding};
+pub use self::lists::ListsParams;
+pub use self::logs::{
+    AccessLogsParams, ApplicationLogParams, LogEntry, LogParams, LogPayload, LogSeverity, LogsInstance,
+};
+pub use self::metrics::{MetricParams, MetricValue, MetricsInstance};
+pub use self::quotas::{QuotaInstance, QuotaLimit, QuotaOverride, QuotaParams};
+use crate::AspectKind;
+use crate::template::RenderError;
 
 /// One thing to do with one adapter block.
 #[derive(Debug)]
@@ -26,52 +40,23 @@ pub struct Aspect {
     pub params: AspectParams,
 }
 
-/// The compiled parameters of an aspect, by its kind. Every kind that is served has a variant.
+/// The compiled parameters of an aspect, by its kind.
 #[derive(Debug)]
 pub enum AspectParams {
     /// `denials`: nothing.
     Denials,
     /// `lists`
     Lists(ListsParams),
+    /// One quota of a `quotas` aspect: each is an aspect of its own, found by the quota's name.
+    Quota(QuotaParams),
     /// `access-logs`
     AccessLogs(AccessLogsParams),
+    /// `application-logs`
+    ApplicationLogs(Vec<ApplicationLogParams>),
     /// `metrics`
     Metrics(Vec<MetricParams>),
-}
-
-/// Parameters of a `lists` aspect.
-#[derive(Debug)]
-pub struct ListsParams {
-    /// Whether what is on the list is refused, instead of what is not.
-    pub blacklist: bool,
-    /// Gives the value to look for: text or an address.
-    pub check_expression: Program,
-}
-
-/// Parameters of an `access-logs` aspect.
-#[derive(Debug)]
-pub struct AccessLogsParams {
-    /// The log to write to.
-    pub log_name: Arc<str>,
-    /// The shape of the entry.
-    pub descriptor: Arc<LogDescriptor>,
-    /// The labels, sorted by name.
-    pub labels: Vec<(Arc<str>, Program)>,
-    /// The template's variables, sorted by name.
-    pub variables: Vec<(Arc<str>, Program)>,
-    /// The compiled template.
-    pub(crate) template: Arc<Template>,
-}
-
-/// One metric of a `metrics` aspect.
-#[derive(Debug)]
-pub struct MetricParams {
-    /// The shape of the metric.
-    pub descriptor: Arc<MetricDescriptor>,
-    /// Gives the value.
-    pub value: Program,
-    /// The labels, sorted by name.
-    pub labels: Vec<(Arc<str>, Program)>,
+    /// `attributes`
+    Attributes(AttributesParams),
 }
 
 /// What an aspect makes of a request, for its adapter.
@@ -81,91 +66,14 @@ pub enum Instance {
     Denial,
     /// The adapter looks for the value on its list.
     ListEntry(Value),
-    /// The adapter writes the entry.
-    Log(LogEntry),
+    /// The adapter counts what is taken.
+    Quota(QuotaInstance),
+    /// The adapter writes the entries.
+    Logs(LogsInstance),
     /// The adapter takes the values.
     Metrics(MetricsInstance),
-}
-
-/// A log entry.
-#[derive(Debug, Clone, PartialEq)]
-pub struct LogEntry {
-    /// The log to write to.
-    pub log_name: Arc<str>,
-    /// Labels, sorted by name. One that could not be evaluated is left out.
-    pub labels: Vec<(Arc<str>, Value)>,
-    /// How much it matters.
-    pub severity: LogSeverity,
-    /// When it happened, written as the aspect wants it; `None` if it does not say.
-    pub timestamp: Option<String>,
-    /// What it says.
-    pub payload: LogPayload,
-}
-
-/// What a log entry says.
-#[derive(Debug, Clone, PartialEq)]
-pub enum LogPayload {
-    /// A line of text.
-    Text(String),
-    /// An object.
-    Json(serde_json::Map<String, serde_json::Value>),
-}
-
-/// How much a log entry matters, the least first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-#[allow(missing_docs, reason = "the names are the documentation")]
-pub enum LogSeverity {
-    #[default]
-    Default,
-    Debug,
-    Info,
-    Notice,
-    Warning,
-    Error,
-    Critical,
-    Alert,
-    Emergency,
-}
-
-/// What of a quota is asked for: which counter, and how much there is of it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct QuotaInstance {
-    /// The quota's name.
-    pub name: Arc<str>,
-    /// The descriptor's labels, sorted by name. Each set of values is counted by itself.
-    pub labels: Vec<(Arc<str>, Value)>,
-    /// How much there is.
-    pub limit: QuotaLimit,
-}
-
-/// How much there is of a quota.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct QuotaLimit {
-    /// The most that may be taken, from 0.
-    pub max_amount: i64,
-    /// The span of time that it may be taken in, longer than 0. `None` for an allocation quota, whose amounts are in
-    /// use until they are released.
-    pub window: Option<std::time::Duration>,
-}
-
-/// The measured values of one aspect. One value that fails does not take the others with it.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct MetricsInstance {
-    /// The values, in document order.
-    pub values: Vec<MetricValue>,
-    /// Why others are missing.
-    pub errors: Vec<AspectError>,
-}
-
-/// One measured value.
-#[derive(Debug, Clone, PartialEq)]
-pub struct MetricValue {
-    /// The shape of the metric.
-    pub descriptor: Arc<MetricDescriptor>,
-    /// The value, of the descriptor's type.
-    pub value: Value,
-    /// The descriptor's labels, sorted by name.
-    pub labels: Vec<(Arc<str>, Value)>,
+    /// The adapter derives attributes from the inputs.
+    Inputs(BTreeMap<Arc<str>, Value>),
 }
 
 /// Why an aspect made no instance, or not all of it.
@@ -195,6 +103,18 @@ pub enum AspectError {
         /// What the parser says.
         reason: String,
     },
+    /// An adapter derived a value that the attribute it is bound to cannot have.
+    #[error("output `{output}` is {found}, but attribute `{attribute}` is {expected}")]
+    Output {
+        /// The adapter's name for the value.
+        output: Arc<str>,
+        /// The attribute.
+        attribute: Name,
+        /// The attribute's type.
+        expected: ValueType,
+        /// What the value is.
+        found: Kind,
+    },
 }
 
 impl Aspect {
@@ -204,8 +124,11 @@ impl Aspect {
         match &self.params {
             AspectParams::Denials => Ok(Instance::Denial),
             AspectParams::Lists(lists) => lists.evaluate(recorder).map(Instance::ListEntry),
-            AspectParams::AccessLogs(log) => log.evaluate(recorder, now).map(Instance::Log),
-            AspectParams::Metrics(metrics) => Ok(Instance::Metrics(evaluate_metrics(metrics, recorder))),
+            AspectParams::Quota(quota) => quota.evaluate(recorder).map(Instance::Quota),
+            AspectParams::AccessLogs(log) => log.evaluate(recorder, now).map(Instance::Logs),
+            AspectParams::ApplicationLogs(logs) => Ok(Instance::Logs(logs::evaluate(logs, recorder, now))),
+            AspectParams::Metrics(metrics) => Ok(Instance::Metrics(metrics::evaluate(metrics, recorder))),
+            AspectParams::Attributes(derived) => derived.evaluate(recorder).map(Instance::Inputs),
         }
     }
 
@@ -219,11 +142,19 @@ impl Aspect {
         self.programs().into_iter().flat_map(Program::looks).collect()
     }
 
-    /// Sets what is read by value. Only aspects that decide have something to gain by it: no other is cached.
+    /// Sets what is read by value. Only of aspects whose results are cached is there something to gain; and what is
+    /// handed to an adapter as it is, a label or an input, is a value anyhow.
     pub(crate) fn tune(&mut self, tuning: &Tuning) {
         match &mut self.params {
             AspectParams::Lists(lists) => lists.check_expression.tune(tuning),
-            AspectParams::Denials | AspectParams::AccessLogs(_) | AspectParams::Metrics(_) => {}
+            AspectParams::Quota(quota) => quota.labels.iter_mut().for_each(|(_, label)| label.tune(tuning)),
+            AspectParams::Attributes(derived) => {
+                derived.inputs.iter_mut().for_each(|(_, input)| input.tune(tuning));
+            }
+            AspectParams::Denials
+            | AspectParams::AccessLogs(_)
+            | AspectParams::ApplicationLogs(_)
+            | AspectParams::Metrics(_) => {}
         }
     }
 
@@ -231,119 +162,22 @@ impl Aspect {
         match &self.params {
             AspectParams::Denials => Vec::new(),
             AspectParams::Lists(lists) => vec![&lists.check_expression],
-            AspectParams::AccessLogs(log) => {
-                log.labels.iter().chain(&log.variables).map(|(_, program)| program).collect()
+            AspectParams::Quota(quota) => quota.labels.iter().map(|(_, program)| program).collect(),
+            AspectParams::AccessLogs(log) => log.programs().collect(),
+            AspectParams::ApplicationLogs(logs) => {
+                logs.iter().flat_map(ApplicationLogParams::programs).collect()
             }
-            AspectParams::Metrics(metrics) => metrics
-                .iter()
-                .flat_map(|metric| std::iter::once(&metric.value).chain(metric.labels.iter().map(|(_, p)| p)))
-                .collect(),
+            AspectParams::Metrics(metrics) => metrics.iter().flat_map(MetricParams::programs).collect(),
+            AspectParams::Attributes(derived) => derived.inputs.iter().map(|(_, program)| program).collect(),
         }
     }
 }
 
-impl ListsParams {
-    fn evaluate(&self, recorder: &mut Recorder<'_>) -> Result<Value, AspectError> {
-        self.check_expression
-            .evaluate(recorder)
-            .map_err(|source| AspectError::Evaluate { what: "`checkExpression`".to_owned(), source })
-    }
-}
-
-impl AccessLogsParams {
-    /// An access log tells what it can: a label or variable without a value is left out, and one that is called
-    /// `timestamp` is the time of the report.
-    fn evaluate(&self, recorder: &mut Recorder<'_>, now: Timestamp) -> Result<LogEntry, AspectError> {
-        let mut all = |programs: &[(Arc<str>, Program)]| -> Vec<(Arc<str>, Value)> {
-            let value = |(name, program): &(Arc<str>, Program)| match program.evaluate(recorder) {
-                Ok(value) => Some((Arc::clone(name), value)),
-                Err(_) if &**name == TIMESTAMP => Some((Arc::clone(name), Value::Timestamp(now))),
-                Err(_) => None,
-            };
-            programs.iter().filter_map(value).collect()
-        };
-        let labels = all(&self.labels);
-        let variables = all(&self.variables);
-        let payload = self.template.payload(&self.descriptor, &variables)?;
-        Ok(LogEntry {
-            log_name: Arc::clone(&self.log_name),
-            labels,
-            severity: LogSeverity::Default,
-            timestamp: None,
-            payload,
-        })
-    }
-}
-
-// === impl LogSeverity ===
-
-impl LogSeverity {
-    /// Every severity, the least first.
-    pub const ALL: [Self; 9] = [
-        Self::Default,
-        Self::Debug,
-        Self::Info,
-        Self::Notice,
-        Self::Warning,
-        Self::Error,
-        Self::Critical,
-        Self::Alert,
-        Self::Emergency,
-    ];
-
-    /// The severity's name, in capitals.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Default => "DEFAULT",
-            Self::Debug => "DEBUG",
-            Self::Info => "INFO",
-            Self::Notice => "NOTICE",
-            Self::Warning => "WARNING",
-            Self::Error => "ERROR",
-            Self::Critical => "CRITICAL",
-            Self::Alert => "ALERT",
-            Self::Emergency => "EMERGENCY",
-        }
-    }
-
-    /// The severity that a text names, in capitals or not; `Default` if it names none.
-    pub fn parse(text: &str) -> Self {
-        Self::ALL
-            .into_iter()
-            .find(|severity| severity.as_str().eq_ignore_ascii_case(text))
-            .unwrap_or_default()
-    }
-}
-
-/// The label and template variable that never goes without a value.
-const TIMESTAMP: &str = "timestamp";
-
-fn evaluate_metrics(metrics: &[MetricParams], recorder: &mut Recorder<'_>) -> MetricsInstance {
-    let mut instance = MetricsInstance::default();
-    for metric in metrics {
-        match metric.evaluate(recorder) {
-            Ok(value) => instance.values.push(value),
-            Err(error) => instance.errors.push(error),
-        }
-    }
-    instance
-}
-
-impl MetricParams {
-    fn evaluate(&self, recorder: &mut Recorder<'_>) -> Result<MetricValue, AspectError> {
-        let mut evaluate = |program: &Program, what: &dyn Fn() -> String| {
-            program.evaluate(recorder).map_err(|source| AspectError::Evaluate { what: what(), source })
-        };
-        let metric = &self.descriptor.name;
-        let value = evaluate(&self.value, &|| format!("the value of metric `{metric}`"))?;
-        let labels = self
-            .labels
-            .iter()
-            .map(|(name, program)| {
-                let value = evaluate(program, &|| format!("label `{name}` of metric `{metric}`"))?;
-                Ok((Arc::clone(name), value))
-            })
-            .collect::<Result<_, AspectError>>()?;
-        Ok(MetricValue { descriptor: Arc::clone(&self.descriptor), value, labels })
-    }
+/// The result of a program, or an error that says what it was for.
+fn evaluated(
+    program: &Program,
+    what: impl FnOnce() -> String,
+    recorder: &mut Recorder<'_>,
+) -> Result<Value, AspectError> {
+    program.evaluate(recorder).map_err(|source| AspectError::Evaluate { what: what(), source })
 }

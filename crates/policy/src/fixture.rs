@@ -42,6 +42,7 @@ adapters:
   - { name: default, impl: genericListChecker }
   - { name: default, impl: stdioLogger }
   - { name: default, impl: prometheus }
+  - { name: kubernetes, impl: kubernetes }
 ";
 
 /// Takes a text apart into files: each begins with a line `//- path`.

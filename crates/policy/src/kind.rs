@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
-/// What an aspect is about. Every kind that documents may name is here, also those that are not served yet.
+/// What an aspect is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum AspectKind {
     /// `access-logs`: one entry a request, always of the same shape.
@@ -27,8 +27,12 @@ pub enum AspectKind {
 /// When aspects are applied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Phase {
+    /// Before each of the others: what more is known of the request?
+    Preprocess,
     /// Before a request goes on: may it?
     Check,
+    /// If it may: how much of what it asks for is left?
+    Quota,
     /// After its response: what is told about it.
     Report,
 }
@@ -65,12 +69,13 @@ impl AspectKind {
         }
     }
 
-    /// The phase that aspects of the kind are applied in; `None` for kinds that are known but not served yet.
-    pub fn phase(self) -> Option<Phase> {
+    /// The phase that aspects of the kind are applied in.
+    pub fn phase(self) -> Phase {
         match self {
-            Self::Denials | Self::Lists => Some(Phase::Check),
-            Self::AccessLogs | Self::Metrics => Some(Phase::Report),
-            Self::ApplicationLogs | Self::Attributes | Self::Quotas => None,
+            Self::Attributes => Phase::Preprocess,
+            Self::Denials | Self::Lists => Phase::Check,
+            Self::Quotas => Phase::Quota,
+            Self::AccessLogs | Self::ApplicationLogs | Self::Metrics => Phase::Report,
         }
     }
 }
@@ -94,9 +99,16 @@ impl FromStr for AspectKind {
 
 // === impl Phase ===
 
+impl Phase {
+    /// Every phase, in the order of a request's life.
+    pub const ALL: [Self; 4] = [Self::Preprocess, Self::Check, Self::Quota, Self::Report];
+}
+
 impl fmt::Display for Phase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Preprocess => "preprocess",
+            Self::Quota => "quota",
             Self::Check => "check",
             Self::Report => "report",
         })

@@ -35,8 +35,9 @@ mod validate;
 
 pub use adapter::{AdapterInfo, HandlerConfig, Outputs, ParamProblem, no_outputs};
 pub use aspect::{
-    AccessLogsParams, Aspect, AspectError, AspectParams, Instance, ListsParams, LogEntry, LogPayload,
-    LogSeverity, MetricParams, MetricValue, MetricsInstance, QuotaInstance, QuotaLimit,
+    AccessLogsParams, ApplicationLogParams, Aspect, AspectError, AspectParams, AttributesParams, Binding,
+    Instance, ListsParams, LogEntry, LogParams, LogPayload, LogSeverity, LogsInstance, MetricParams,
+    MetricValue, MetricsInstance, QuotaInstance, QuotaLimit, QuotaOverride, QuotaParams,
 };
 pub use descriptor::{
     Buckets, Labels, LogDescriptor, MetricDescriptor, MetricKind, MonitoredResourceDescriptor, PayloadFormat,

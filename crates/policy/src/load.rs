@@ -6,6 +6,7 @@ use crate::diagnostic::Findings;
 use crate::document::Documents;
 use crate::plan::Identity;
 use crate::revision::revision;
+use crate::snapshot::Policies;
 use crate::tuning::tune;
 use crate::validate::validate;
 use crate::{AdapterInfo, Diagnostic, Severity, Snapshot};
@@ -50,7 +51,11 @@ pub fn load(files: &[SourceFile], adapters: &[&AdapterInfo], options: &Options) 
         domain: options.identity_domain.clone(),
     };
     let mut validated = validate(&documents, adapters, &identity, &mut findings);
-    tune(&mut validated.check, options.reads_values);
+    let Policies { preprocess, check, quotas, report: _ } = &mut validated.policy;
+    // Reports are not cached.
+    for policy in [preprocess, check].into_iter().chain(quotas.values_mut()) {
+        tune(policy, options.reads_values);
+    }
     let snapshot = (!findings.has_errors()).then(|| Snapshot::new(validated, identity, revision));
     Loaded { snapshot, diagnostics: findings.into_diagnostics() }
 }

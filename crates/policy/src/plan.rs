@@ -86,6 +86,48 @@ impl<'s> Plan<'s> {
     }
 }
 
+/// Finds one aspect for a request: the first that applies, of the most specific subject that has one. No more is looked
+/// at than that takes. A selector that cannot be evaluated ends the search: what it guards might have been the one.
+pub(crate) fn resolve_most_specific<'s>(
+    policy: &'s PhasePolicy,
+    identity: &Identity,
+    recorder: &mut Recorder<'_>,
+) -> Result<Option<&'s Aspect>, SelectorError<'s>> {
+    let specific = if policy.subjects.is_empty() { Vec::new() } else { identity.blocks(policy, recorder) };
+    for block in specific.into_iter().rev().chain(&policy.global) {
+        if let Some(aspect) = first(&block.rules, recorder)? {
+            return Ok(Some(aspect));
+        }
+    }
+    Ok(None)
+}
+
+fn first<'s>(
+    rules: &'s [Rule],
+    recorder: &mut Recorder<'_>,
+) -> Result<Option<&'s Aspect>, SelectorError<'s>> {
+    let selects = |selector: Option<&'s Program>, location: &'s str, recorder: &mut Recorder<'_>| {
+        selector.map_or(Ok(true), |selector| {
+            let failed = |error| SelectorError { location, selector: selector.text(), error, position: 0 };
+            selector.evaluate_bool(recorder).map_err(failed)
+        })
+    };
+    for rule in rules {
+        if !selects(rule.selector.as_ref(), &rule.location, recorder)? {
+            continue;
+        }
+        for Guarded { selector, aspect } in &rule.aspects {
+            if selects(selector.as_ref(), &aspect.location, recorder)? {
+                return Ok(Some(aspect));
+            }
+        }
+        if let Some(aspect) = first(&rule.rules, recorder)? {
+            return Ok(Some(aspect));
+        }
+    }
+    Ok(None)
+}
+
 /// How a request says which subject it is for.
 #[derive(Debug, Clone)]
 pub(crate) struct Identity {

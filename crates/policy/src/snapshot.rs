@@ -10,7 +10,7 @@ use attributes::ValueType;
 use checkcache::{Recorder, Revision, Target};
 use expr::Program;
 
-use crate::plan::Identity;
+use crate::plan::{Identity, SelectorError, resolve_most_specific};
 use crate::subject::GLOBAL;
 use crate::validate::Validated;
 use crate::{Aspect, HandlerConfig, LogDescriptor, MetricDescriptor, Phase, Plan, QuotaDescriptor};
@@ -25,18 +25,30 @@ pub struct Snapshot {
     logs: Vec<Arc<LogDescriptor>>,
     quotas: Vec<Arc<QuotaDescriptor>>,
     identity: Identity,
-    check: PhasePolicy,
-    report: PhasePolicy,
+    policy: Policies,
     demand: Demand,
 }
 
-/// What evaluations under a snapshot may look at: what else a request has need not be sent.
+/// What evaluations under a snapshot may look at: what else a request has need not be sent. What attributes are derived
+/// from counts for whatever they may be derived for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Demand {
-    /// In the check phase.
+    /// For a verdict.
     pub check: BTreeSet<Target>,
-    /// In the report phase.
+    /// For quotas.
+    pub quota: BTreeSet<Target>,
+    /// For a report.
     pub report: BTreeSet<Target>,
+}
+
+/// The rules of a configuration, by what they are for.
+#[derive(Debug, Default)]
+pub(crate) struct Policies {
+    pub(crate) preprocess: PhasePolicy,
+    pub(crate) check: PhasePolicy,
+    /// By the name of the quota, so that one is decided about without looking at what only others need.
+    pub(crate) quotas: BTreeMap<Arc<str>, PhasePolicy>,
+    pub(crate) report: PhasePolicy,
 }
 
 /// The rules of one phase, by subject.
@@ -77,9 +89,9 @@ pub(crate) struct Guarded {
 
 impl Snapshot {
     pub(crate) fn new(validated: Validated, identity: Identity, revision: Revision) -> Self {
-        let Validated { handlers, manifest, metrics, logs, quotas, check, report } = validated;
-        let demand = Demand { check: check.reads(&identity), report: report.reads(&identity) };
-        Self { revision, handlers, manifest, metrics, logs, quotas, identity, check, report, demand }
+        let Validated { handlers, manifest, metrics, logs, quotas, policy } = validated;
+        let demand = policy.demand(&identity);
+        Self { revision, handlers, manifest, metrics, logs, quotas, identity, policy, demand }
     }
 
     /// What tells this configuration from others: equal configurations have equal revisions, wherever they are
@@ -121,7 +133,7 @@ impl Snapshot {
     /// Every aspect of a phase, in no particular order.
     pub fn aspects(&self, phase: Phase) -> Vec<&Aspect> {
         let mut aspects = Vec::new();
-        for block in self.phase(phase).blocks() {
+        for block in self.policy.of(phase).into_iter().flat_map(PhasePolicy::blocks) {
             visit(&block.rules, &mut |rule| {
                 aspects.extend(rule.aspects.iter().map(|guarded| &guarded.aspect));
             });
@@ -129,28 +141,74 @@ impl Snapshot {
         aspects
     }
 
-    /// Finds the aspects that apply to a request.
-    pub fn resolve<'s>(&'s self, recorder: &mut Recorder<'_>, phase: Phase) -> Plan<'s> {
-        Plan::resolve(self.phase(phase), &self.identity, recorder)
+    /// Finds what attributes are derived from before a request is decided about, or told about.
+    pub fn resolve_preprocess<'s>(&'s self, recorder: &mut Recorder<'_>) -> Plan<'s> {
+        Plan::resolve(&self.policy.preprocess, &self.identity, recorder)
     }
 
-    fn phase(&self, phase: Phase) -> &PhasePolicy {
-        match phase {
-            Phase::Check => &self.check,
-            Phase::Report => &self.report,
-        }
+    /// Finds the aspects that decide about a request.
+    pub fn resolve_check<'s>(&'s self, recorder: &mut Recorder<'_>) -> Plan<'s> {
+        Plan::resolve(&self.policy.check, &self.identity, recorder)
+    }
+
+    /// Finds the aspects that tell about a request.
+    pub fn resolve_report<'s>(&'s self, recorder: &mut Recorder<'_>) -> Plan<'s> {
+        Plan::resolve(&self.policy.report, &self.identity, recorder)
+    }
+
+    /// Finds what limits a quota for a request: of the definitions that apply, the first of the most specific subject
+    /// that has one. `None` if there is none, and the quota is not limited.
+    pub fn resolve_quota<'s>(
+        &'s self,
+        name: &str,
+        recorder: &mut Recorder<'_>,
+    ) -> Result<Option<&'s Aspect>, SelectorError<'s>> {
+        let Some(policy) = self.policy.quotas.get(name) else { return Ok(None) };
+        resolve_most_specific(policy, &self.identity, recorder)
+    }
+
+    /// Whether any aspect derives attributes.
+    pub fn has_preprocess(&self) -> bool {
+        !self.policy.preprocess.is_empty()
+    }
+
+    /// Whether any aspect limits the quota.
+    pub fn limits_quota(&self, name: &str) -> bool {
+        self.policy.quotas.contains_key(name)
     }
 }
 
 // === impl Demand ===
 
 impl Demand {
-    /// What is demanded in a phase.
-    pub fn of(&self, phase: Phase) -> &BTreeSet<Target> {
+    /// What a call of Check has to bring, which may ask for quotas.
+    pub fn check_call(&self) -> BTreeSet<Target> {
+        self.check.union(&self.quota).cloned().collect()
+    }
+}
+
+// === impl Policies ===
+
+impl Policies {
+    fn of(&self, phase: Phase) -> Vec<&PhasePolicy> {
         match phase {
-            Phase::Check => &self.check,
-            Phase::Report => &self.report,
+            Phase::Preprocess => vec![&self.preprocess],
+            Phase::Check => vec![&self.check],
+            Phase::Quota => self.quotas.values().collect(),
+            Phase::Report => vec![&self.report],
         }
+    }
+
+    fn demand(&self, identity: &Identity) -> Demand {
+        let reads = |phase| -> BTreeSet<Target> {
+            [Phase::Preprocess, phase]
+                .into_iter()
+                .flat_map(|phase| self.of(phase))
+                .flat_map(|policy| policy.reads(identity))
+                .collect()
+        };
+        let quota = if self.quotas.is_empty() { BTreeSet::new() } else { reads(Phase::Quota) };
+        Demand { check: reads(Phase::Check), quota, report: reads(Phase::Report) }
     }
 }
 
@@ -168,6 +226,11 @@ impl PhasePolicy {
         } else {
             self.subjects.insert(subject.to_owned(), block);
         }
+    }
+
+    /// Whether there is nothing to do for any request.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.global.is_none() && self.subjects.is_empty()
     }
 
     fn blocks(&self) -> impl Iterator<Item = &Block> {

@@ -23,8 +23,8 @@ use std::sync::Arc;
 use attributes::Value;
 use thiserror::Error;
 
+pub(crate) use self::layout::Layout;
 use crate::{AspectError, LogDescriptor, LogPayload, PayloadFormat};
-use layout::Layout;
 
 /// A compiled template.
 #[derive(Debug, Clone, PartialEq)]

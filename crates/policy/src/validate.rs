@@ -22,7 +22,7 @@ use attributes::ValueType;
 use crate::diagnostic::Findings;
 use crate::document::Documents;
 use crate::plan::Identity;
-use crate::snapshot::PhasePolicy;
+use crate::snapshot::Policies;
 use crate::{AdapterInfo, HandlerConfig, LogDescriptor, MetricDescriptor, QuotaDescriptor};
 
 use adapters::Handlers;
@@ -37,8 +37,7 @@ pub(crate) struct Validated {
     pub(crate) metrics: Vec<Arc<MetricDescriptor>>,
     pub(crate) logs: Vec<Arc<LogDescriptor>>,
     pub(crate) quotas: Vec<Arc<QuotaDescriptor>>,
-    pub(crate) check: PhasePolicy,
-    pub(crate) report: PhasePolicy,
+    pub(crate) policy: Policies,
 }
 
 /// What rules refer to.
@@ -58,14 +57,12 @@ pub(crate) fn validate(
     let handlers = Handlers::read(documents.adapters.as_ref(), adapters, findings);
     let vocabulary = Vocabulary { descriptors: &descriptors, handlers: &handlers };
     let chosen = subjects::choose(&documents.rules, identity, findings);
-    let mut check = PhasePolicy::default();
-    let mut report = PhasePolicy::default();
+    let mut policy = Policies::default();
     for rules in &documents.rules {
         // Blocks that never apply are checked all the same: they may, after the next change.
         let blocks = rules::read(rules, &vocabulary, findings);
         if chosen.get(rules.subject.as_str()).is_some_and(|file| *file == rules.document.file) {
-            check.add(&rules.subject, blocks.check);
-            report.add(&rules.subject, blocks.report);
+            blocks.add_to(&mut policy, &rules.subject);
         }
     }
     descriptors.report_templates(findings);
@@ -75,8 +72,7 @@ pub(crate) fn validate(
         metrics: descriptors.metrics.in_order,
         logs: descriptors.logs.in_order.into_iter().map(|log| Arc::clone(&log.descriptor)).collect(),
         quotas: descriptors.quotas.in_order,
-        check,
-        report,
+        policy,
     }
 }
 

@@ -207,6 +207,10 @@ pub mod check_response {
         pub status: ::core::option::Option<
             super::super::super::super::google::rpc::Status,
         >,
+        /// What was looked at to find the counter, in order. Replaces referenced_attributes: requests for which it holds are
+        /// counted together.
+        #[prost(message, optional, tag = "100")]
+        pub trace: ::core::option::Option<super::Trace>,
     }
 }
 /// What a verdict depends on, as every Mixer since 0.2 says it.

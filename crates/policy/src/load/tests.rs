@@ -1,10 +1,15 @@
 //! Whole trees: revisions, and the instances that a request makes.
 
-use attributes::{Bag, StringMap, Timestamp, Value};
+use std::collections::BTreeMap;
+
+use attributes::{Bag, StringMap, Timestamp, Value, ValueType};
 use checkcache::{Recorder, Revision};
 
 use crate::fixture::{ADAPTERS, DESCRIPTORS, adapters, files, load_rules};
-use crate::{AspectError, Instance, LogPayload, Options, Phase, SourceFile, load};
+use crate::{
+    AspectError, AttributesParams, Binding, Instance, LogPayload, LogSeverity, Options, Phase, QuotaInstance,
+    QuotaLimit, Snapshot, SourceFile, load,
+};
 
 const RULES: &str = "//- scopes/global/subjects/global/rules.yml\nrules: [{aspects: [{kind: denials}]}]\n";
 
@@ -39,7 +44,12 @@ fn instances(rules: &str, bag: &Bag, phase: Phase) -> Vec<Result<Instance, Aspec
     let loaded = load_rules(rules);
     let snapshot = loaded.snapshot.as_ref().unwrap_or_else(|| panic!("{:?}", loaded.diagnostics));
     let mut recorder = Recorder::new(bag);
-    let plan = snapshot.resolve(&mut recorder, phase);
+    let plan = match phase {
+        Phase::Preprocess => snapshot.resolve_preprocess(&mut recorder),
+        Phase::Check => snapshot.resolve_check(&mut recorder),
+        Phase::Report => snapshot.resolve_report(&mut recorder),
+        Phase::Quota => panic!("quotas are resolved by name"),
+    };
     let now = Timestamp { seconds: 60, nanos: 0 };
     plan.aspects.iter().map(|aspect| aspect.evaluate(&mut recorder, now)).collect()
 }
@@ -69,7 +79,8 @@ rules:
 fn access_logs_tell_what_they_can() {
     let bag: Bag = [("request.path", "/")].into_iter().collect();
     let found = instances(LOG, &bag, Phase::Report);
-    let [Ok(Instance::Log(entry))] = found.as_slice() else { panic!("{found:?}") };
+    let [Ok(Instance::Logs(logs))] = found.as_slice() else { panic!("{found:?}") };
+    let [entry] = logs.entries.as_slice() else { panic!("{logs:?}") };
     assert_eq!(&*entry.log_name, "mine");
     assert_eq!(entry.labels, []);
     assert_eq!(entry.payload, LogPayload::Text("- / <no value>".to_owned()));
@@ -88,10 +99,11 @@ fn a_time_called_timestamp_is_never_missing() {
     let snapshot = loaded.snapshot.unwrap_or_else(|| panic!("{:?}", loaded.diagnostics));
     let bag = Bag::new();
     let mut recorder = Recorder::untraced(&bag);
-    let plan = snapshot.resolve(&mut recorder, Phase::Report);
+    let plan = snapshot.resolve_report(&mut recorder);
     let now = Timestamp { seconds: 60, nanos: 0 };
     let entry = plan.aspects.iter().map(|aspect| aspect.evaluate(&mut recorder, now)).next();
-    let Some(Ok(Instance::Log(entry))) = entry else { panic!("{entry:?}") };
+    let Some(Ok(Instance::Logs(logs))) = entry else { panic!("{entry:?}") };
+    let [entry] = logs.entries.as_slice() else { panic!("{logs:?}") };
     assert_eq!(entry.labels, [("timestamp".into(), Value::Timestamp(now))]);
     assert_eq!(entry.payload, LogPayload::Text("- <no value> 00:01".to_owned()));
 }
@@ -115,4 +127,182 @@ rules:
     let [value] = metrics.values.as_slice() else { panic!("{metrics:?}") };
     assert_eq!(value.value, 1.into());
     assert_eq!(value.labels, [("code".into(), 0.into()), ("method".into(), "-".into())]);
+}
+
+#[test]
+fn application_logs_are_strict() {
+    let rules = r#"
+rules:
+  - aspects:
+      - kind: application-logs
+        params:
+          logs:
+            - descriptorName: access
+              severity: source.user | "info"
+              timestamp: request.time
+              timeFormat: "15:04:05"
+              templateExpressions: { method: request.method, path: request.path, when: request.time }
+              labels: { method: request.method }
+            - descriptorName: access
+              severity: '"emergency"'
+              timestamp: request.time
+              templateExpressions: { method: '"-"', path: '"-"', when: request.time }
+              labels: { method: '"-"' }
+"#;
+    // Each has something that it cannot give.
+    let bag: Bag = [("request.path", "/")].into_iter().collect();
+    let found = instances(rules, &bag, Phase::Report);
+    let [Ok(Instance::Logs(logs))] = found.as_slice() else { panic!("{found:?}") };
+    assert_eq!(logs.entries, []);
+    let reasons: Vec<_> = logs.errors.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        reasons,
+        ["cannot evaluate label `method` of log `access`", "cannot evaluate variable `when` of log `access`"]
+    );
+
+    let bag: Bag = [
+        ("request.path", Value::from("/")),
+        ("request.method", "GET".into()),
+        ("source.user", "Warning".into()),
+        ("request.time", Value::Timestamp(Timestamp { seconds: 3661, nanos: 0 })),
+    ]
+    .into_iter()
+    .collect();
+    let found = instances(rules, &bag, Phase::Report);
+    let [Ok(Instance::Logs(logs))] = found.as_slice() else { panic!("{found:?}") };
+    assert_eq!(logs.errors, []);
+    let told: Vec<_> = logs
+        .entries
+        .iter()
+        .map(|entry| (&*entry.log_name, entry.severity, entry.timestamp.as_deref(), entry.payload.clone()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("istio_log", LogSeverity::Warning, Some("01:01:01"), LogPayload::Text("GET / 01:01".to_owned())),
+            ("istio_log", LogSeverity::Emergency, None, LogPayload::Text("- - 01:01".to_owned())),
+        ]
+    );
+}
+
+#[test]
+fn inputs_that_are_absent_are_left_out() {
+    let rules = "
+rules:
+  - aspects:
+      - kind: attributes
+        adapter: kubernetes
+        params:
+          inputExpressions: { uid: source.user, id: request.id, path: request.path }
+          attributeBindings: { source.user: name }
+";
+    let bag: Bag = [("request.id", "1"), ("request.path", "/")].into_iter().collect();
+    let found = instances(rules, &bag, Phase::Preprocess);
+    let [Ok(Instance::Inputs(inputs))] = found.as_slice() else { panic!("{found:?}") };
+    assert_eq!(*inputs, BTreeMap::from([("id".into(), "1".into()), ("path".into(), "/".into())]));
+}
+
+#[test]
+fn derived_values_are_of_their_attributes_types() {
+    let params = AttributesParams {
+        inputs: Vec::new(),
+        bindings: vec![Binding {
+            attribute: "source.port".into(),
+            value_type: ValueType::Int64,
+            output: "port".into(),
+        }],
+    };
+    let bind = |value: Value| params.bind(&BTreeMap::from([("port".to_owned(), value)]));
+    assert_eq!(bind(80.into()), Ok(vec![("source.port".into(), 80.into())]));
+    assert_eq!(
+        bind("80".into()).unwrap_err().to_string(),
+        "output `port` is string, but attribute `source.port` is INT64"
+    );
+    assert_eq!(params.bind(&BTreeMap::new()), Ok(Vec::new()));
+}
+
+const QUOTAS: &str = r#"
+rules:
+  - selector: source.user == "guest"
+    aspects:
+      - kind: quotas
+        params:
+          quotas: [{ descriptorName: requests, maxAmount: 1, expiration: 1s, labels: { user: source.user } }]
+  - aspects:
+      - kind: quotas
+        params:
+          quotas:
+            - descriptorName: requests
+              maxAmount: 10
+              expiration: 1s
+              labels: { user: source.user | "nobody" }
+              overrides:
+                - { labels: { user: ops }, maxAmount: 100 }
+                - { labels: { user: batch }, maxAmount: 50, expiration: 60s }
+            - { descriptorName: slots, maxAmount: 5 }
+"#;
+
+fn quotas(text: &str) -> Snapshot {
+    let descriptors = "quotas:
+  - { name: requests, rate_limit: true, labels: { user: STRING } }
+  - { name: slots }
+";
+    let adapters_text = format!("{ADAPTERS}  - {{ name: default, impl: memQuota }}\n");
+    let loaded = load(
+        &files(&format!("{DESCRIPTORS}{descriptors}{adapters_text}{text}")),
+        &adapters(),
+        &Options::default(),
+    );
+    loaded.snapshot.unwrap_or_else(|| panic!("{:?}", loaded.diagnostics))
+}
+
+fn limit(snapshot: &Snapshot, name: &str, bag: &Bag) -> (Option<(String, QuotaInstance)>, String) {
+    let mut recorder = Recorder::new(bag);
+    let aspect = snapshot.resolve_quota(name, &mut recorder).expect("selectors can be evaluated");
+    let found = aspect.map(|aspect| {
+        let instance = aspect.evaluate(&mut recorder, Timestamp { seconds: 0, nanos: 0 });
+        let Ok(Instance::Quota(quota)) = instance else { panic!("{instance:?}") };
+        (aspect.location.clone(), quota)
+    });
+    (found, recorder.into_trace().to_string())
+}
+
+#[test]
+fn a_quota_is_limited_by_the_first_definition_that_applies() {
+    let snapshot = quotas(&format!("//- scopes/global/subjects/global/rules.yml\n{QUOTAS}"));
+    let of = |user: &str| {
+        let bag: Bag = [("source.user", user)].into_iter().collect();
+        let (found, _) = limit(&snapshot, "requests", &bag);
+        let (location, quota) = found.expect("there is a limit for everyone");
+        (location, quota.limit.max_amount, quota.limit.window.map(|window| window.as_secs()))
+    };
+    let second = "global/global rules[1].aspects[0].quotas[0]";
+    assert_eq!(of("guest"), ("global/global rules[0].aspects[0].quotas[0]".to_owned(), 1, Some(1)));
+    assert_eq!(of("me"), (second.to_owned(), 10, Some(1)));
+    assert_eq!(of("ops"), (second.to_owned(), 100, Some(1)));
+    assert_eq!(of("batch"), (second.to_owned(), 50, Some(60)));
+
+    // What only another quota needs is not looked at.
+    let (found, trace) = limit(&snapshot, "slots", &Bag::new());
+    assert_eq!(found.expect("it is limited").1.limit, QuotaLimit { max_amount: 5, window: None });
+    assert_eq!(trace, "");
+    assert_eq!(limit(&snapshot, "unheard of", &Bag::new()), (None, String::new()));
+}
+
+#[test]
+fn the_most_specific_subject_limits_a_quota() {
+    let of_service =
+        QUOTAS.replace("maxAmount: 10\n", "maxAmount: 20\n").replace("maxAmount: 1,", "maxAmount: 2,");
+    let snapshot = quotas(&format!(
+        "//- scopes/global/subjects/global/rules.yml\n{QUOTAS}
+//- scopes/global/subjects/a.svc.cluster.local/rules.yml\n{of_service}"
+    ));
+    let of = |service: &str, user: &str| {
+        let bag: Bag = [("target.service", service), ("source.user", user)].into_iter().collect();
+        limit(&snapshot, "requests", &bag).0.expect("there is a limit for everyone").1.limit.max_amount
+    };
+    assert_eq!(of("a.svc.cluster.local", "me"), 20);
+    assert_eq!(of("a.svc.cluster.local", "guest"), 2);
+    assert_eq!(of("b.svc.cluster.local", "me"), 10);
+    assert_eq!(of("elsewhere", "guest"), 1);
 }

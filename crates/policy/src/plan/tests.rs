@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
 use crate::fixture::{ADAPTERS, DESCRIPTORS, adapters, files, load_rules, load_text, rendered};
-use crate::{Options, Phase, Plan, Snapshot, load};
+use crate::{Options, Plan, Snapshot, load};
 
 const DOMAIN: &str = "svc.local";
 
@@ -19,7 +19,7 @@ fn locations<'s>(plan: &Plan<'s>) -> Vec<&'s str> {
 
 fn check<'s>(snapshot: &'s Snapshot, bag: &Bag) -> (Plan<'s>, Trace) {
     let mut recorder = Recorder::new(bag);
-    let plan = snapshot.resolve(&mut recorder, Phase::Check);
+    let plan = snapshot.resolve_check(&mut recorder);
     (plan, recorder.into_trace())
 }
 
@@ -271,6 +271,6 @@ rules: [{{aspects: [{{kind: metrics, params: {{metrics: [{{descriptor_name: requ
     assert_eq!(plan.aspects.len(), 0);
     assert!(trace.is_empty(), "{trace}");
     let bag = service("a.svc.cluster.local");
-    assert_eq!(reporting.resolve(&mut Recorder::untraced(&bag), Phase::Report).aspects.len(), 1);
+    assert_eq!(reporting.resolve_report(&mut Recorder::untraced(&bag)).aspects.len(), 1);
     assert_eq!(reporting.demand().report.len(), 3);
 }

@@ -8,7 +8,7 @@ use jiff::tz::Offset;
 
 /// A layout, taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Layout(Vec<Part>);
+pub(crate) struct Layout(Vec<Part>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Part {
@@ -107,7 +107,7 @@ const WEEKDAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Frid
 
 impl Layout {
     /// Every text is a layout.
-    pub(super) fn parse(text: &str) -> Self {
+    pub(crate) fn parse(text: &str) -> Self {
         let mut parts = Vec::new();
         let mut literal = String::new();
         let mut rest = text;
@@ -135,7 +135,7 @@ impl Layout {
     }
 
     /// Writes a time, in UTC. A time that no calendar has is written as a number of seconds.
-    pub(super) fn format(&self, time: Timestamp) -> String {
+    pub(crate) fn format(&self, time: Timestamp) -> String {
         let Ok(instant) = jiff::Timestamp::from_nanosecond(time.unix_nanos()) else {
             return time.to_string();
         };

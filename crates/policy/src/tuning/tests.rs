@@ -10,7 +10,7 @@ use checkcache::{
 
 use crate::fixture::{ADAPTERS, DESCRIPTORS, adapters, files};
 use crate::limits::{COMPARISONS_MAX, EQUALITIES_MAX};
-use crate::{AspectError, Instance, Options, Phase, Snapshot, load};
+use crate::{AspectError, Instance, Options, Snapshot, load};
 
 fn snapshot(text: &str, reads_values: bool) -> Snapshot {
     let options = Options { reads_values, ..Options::default() };
@@ -32,7 +32,7 @@ type Decided<'s> = (Vec<&'s str>, Vec<String>, Vec<Result<Instance, AspectError>
 
 fn decide<'s>(snapshot: &'s Snapshot, bag: &Bag) -> (Decided<'s>, Trace) {
     let mut recorder = Recorder::new(bag);
-    let plan = snapshot.resolve(&mut recorder, Phase::Check);
+    let plan = snapshot.resolve_check(&mut recorder);
     let now = Timestamp { seconds: 0, nanos: 0 };
     let instances = plan.aspects.iter().map(|aspect| aspect.evaluate(&mut recorder, now)).collect();
     let locations = plan.aspects.iter().map(|aspect| aspect.location.as_str()).collect();

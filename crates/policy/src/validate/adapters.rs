@@ -76,6 +76,11 @@ impl Handlers {
         }
     }
 
+    /// The block at a position.
+    pub(super) fn config(&self, index: usize) -> Option<&HandlerConfig> {
+        self.configs.get(index)
+    }
+
     pub(super) fn into_configs(self) -> Vec<HandlerConfig> {
         self.configs
     }

@@ -1,23 +1,31 @@
 //! Reading rules: selectors, aspects, and rules nested in rules.
 
+use std::sync::Arc;
+
 use expr::Program;
 
 use super::aspects::{self, Context};
 use super::descriptors::list_of;
 use super::expressions::{check_selector, selector};
 use super::{Vocabulary, ignore_header};
-use crate::Phase;
 use crate::diagnostic::Findings;
 use crate::document::{Content, Fields, Node, RulesDocument};
 use crate::limits::RULE_DEPTH_MAX;
-use crate::snapshot::{Guarded, Rule};
+use crate::snapshot::{Guarded, Policies, Rule};
+use crate::{Aspect, AspectParams, Phase};
+
+/// Something for each phase.
+#[derive(Debug, Default)]
+struct PerPhase<T> {
+    preprocess: T,
+    check: T,
+    quota: T,
+    report: T,
+}
 
 /// The rules of one file, per phase, without rules that have nothing to do in it.
 #[derive(Debug, Default)]
-pub(super) struct Blocks {
-    pub(super) check: Vec<Rule>,
-    pub(super) report: Vec<Rule>,
-}
+pub(super) struct Blocks(PerPhase<Vec<Rule>>);
 
 /// Reads a file of rules.
 pub(super) fn read(
@@ -37,13 +45,6 @@ pub(super) fn read(
 struct Reader<'a, 'f> {
     vocabulary: &'a Vocabulary<'a>,
     findings: &'a mut Findings<'f>,
-}
-
-/// The aspects of one rule, per phase.
-#[derive(Default)]
-struct Aspects {
-    check: Vec<Guarded>,
-    report: Vec<Guarded>,
 }
 
 impl Reader<'_, '_> {
@@ -71,27 +72,27 @@ impl Reader<'_, '_> {
                 .then(|| "this is a field of an aspect: aspects are listed under `aspects:`".to_owned())
         });
         let selector = selector(selector_node, &self.vocabulary.descriptors.manifest, self.findings);
-        let aspects = self.aspects(aspects, location);
-        let nested = self.rules(nested, &format!("{location}."), depth + 1);
-        if !aspects.check.is_empty() || !nested.check.is_empty() {
+        let mut aspects = self.aspects(aspects, location);
+        let Blocks(mut nested) = self.rules(nested, &format!("{location}."), depth + 1);
+        if [Phase::Preprocess, Phase::Check]
+            .into_iter()
+            .any(|phase| !aspects.of(phase).is_empty() || !nested.of(phase).is_empty())
+        {
             check_selector(selector_node, selector.as_ref(), self.findings);
         }
-        blocks.check.extend(rule(location, selector.as_ref(), aspects.check, nested.check));
-        blocks.report.extend(rule(location, selector.as_ref(), aspects.report, nested.report));
+        for phase in Phase::ALL {
+            let (aspects, nested) = (std::mem::take(aspects.of(phase)), std::mem::take(nested.of(phase)));
+            blocks.0.of(phase).extend(rule(location, selector.as_ref(), aspects, nested));
+        }
     }
 
-    fn aspects(&mut self, section: Option<&Node>, location: &str) -> Aspects {
-        let mut aspects = Aspects::default();
+    fn aspects(&mut self, section: Option<&Node>, location: &str) -> PerPhase<Vec<Guarded>> {
+        let mut aspects = PerPhase::<Vec<Guarded>>::default();
         for (index, node) in list_of(section, "`aspects`", self.findings).iter().enumerate() {
             let context =
                 Context { vocabulary: self.vocabulary, location: format!("{location}.aspects[{index}]") };
-            let Some((selector, aspect)) = aspects::read(node, context, self.findings) else { continue };
-            let phase = aspect.kind.phase();
-            let guarded = Guarded { selector, aspect };
-            match phase {
-                Some(Phase::Check) => aspects.check.push(guarded),
-                Some(Phase::Report) => aspects.report.push(guarded),
-                None => {}
+            for guarded in aspects::read(node, &context, self.findings) {
+                aspects.of(guarded.aspect.kind.phase()).push(guarded);
             }
         }
         aspects
@@ -114,6 +115,70 @@ impl Reader<'_, '_> {
         } else {
             self.findings.warning(node.at, "this rule does nothing: it has neither `aspects` nor `rules`");
         }
+    }
+}
+
+// === impl PerPhase ===
+
+impl<T> PerPhase<T> {
+    fn of(&mut self, phase: Phase) -> &mut T {
+        match phase {
+            Phase::Preprocess => &mut self.preprocess,
+            Phase::Check => &mut self.check,
+            Phase::Quota => &mut self.quota,
+            Phase::Report => &mut self.report,
+        }
+    }
+}
+
+// === impl Blocks ===
+
+impl Blocks {
+    /// Makes the rules those of a subject.
+    pub(super) fn add_to(self, policy: &mut Policies, subject: &str) {
+        let PerPhase { preprocess, check, mut quota, report } = self.0;
+        policy.preprocess.add(subject, preprocess);
+        policy.check.add(subject, check);
+        policy.report.add(subject, report);
+        while let Some(name) = first_quota(&quota) {
+            let rules = take_quota(&mut quota, &name);
+            policy.quotas.entry(name).or_default().add(subject, rules);
+        }
+    }
+}
+
+/// The name of any quota of some rules.
+fn first_quota(rules: &[Rule]) -> Option<Arc<str>> {
+    rules.iter().find_map(|rule| {
+        rule.aspects
+            .iter()
+            .find_map(|guarded| quota_name(&guarded.aspect))
+            .or_else(|| first_quota(&rule.rules))
+    })
+}
+
+/// Takes the definitions of one quota out of some rules, with what guards them.
+fn take_quota(rules: &mut [Rule], name: &Arc<str>) -> Vec<Rule> {
+    rules
+        .iter_mut()
+        .filter_map(|from| {
+            let is_meant = |guarded: &mut Guarded| quota_name(&guarded.aspect).as_ref() == Some(name);
+            let aspects = from.aspects.extract_if(.., is_meant).collect();
+            let nested = take_quota(&mut from.rules, name);
+            rule(&from.location, from.selector.as_ref(), aspects, nested)
+        })
+        .collect()
+}
+
+fn quota_name(aspect: &Aspect) -> Option<Arc<str>> {
+    match &aspect.params {
+        AspectParams::Quota(quota) => Some(Arc::clone(&quota.descriptor.name)),
+        AspectParams::Denials
+        | AspectParams::Lists(_)
+        | AspectParams::AccessLogs(_)
+        | AspectParams::ApplicationLogs(_)
+        | AspectParams::Metrics(_)
+        | AspectParams::Attributes(_) => None,
     }
 }
 

@@ -168,7 +168,6 @@ fn kinds_that_are_not() {
         r#"rules:
   - aspects:
       - kind: denails
-      - kind: quotas
       - adapter: default
 "#,
         &expect![[r#"
@@ -179,16 +178,10 @@ fn kinds_that_are_not() {
               |               ^^^^^^^
               = help: did you mean `denials`?
 
-            error: aspect kind `quotas` is not served yet
-             --> scopes/global/subjects/global/rules.yml:4:15
-              |
-            4 |       - kind: quotas
-              |               ^^^^^^
-
             error: the aspect has no `kind`
-             --> scopes/global/subjects/global/rules.yml:5:9
+             --> scopes/global/subjects/global/rules.yml:4:9
               |
-            5 |       - adapter: default
+            4 |       - adapter: default
               |         ^
               = help: the kinds are `access-logs`, `application-logs`, `attributes`, `denials`, `lists`, `metrics` and `quotas`
         "#]],
@@ -550,7 +543,7 @@ fn validity_of_aspects() {
               |
             7 |       - { kind: access-logs, validDuration: 5s }
               |                                             ^^
-              = help: `validDuration` and `validUseCount` are for aspects that decide
+              = help: `validDuration` and `validUseCount` are for aspects that decide, or that derive attributes
         "#]],
     );
 }
