@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use attributes::Value;
-use checkcache::{Status, Validity};
+use checkcache::{RouteDirective, Status, Validity};
 use policy::{AdapterInfo, HandlerConfig, LogEntry, LogPayload, MetricValue, QuotaInstance};
 use thiserror::Error;
 
@@ -82,6 +82,8 @@ pub enum HandlerError {
 pub struct Answer {
     /// Whether the operation may go ahead.
     pub status: Status,
+    /// How the proxy answers if it may not; as it does for the status if `None`.
+    pub directive: Option<RouteDirective>,
     /// How long the handler would answer the same.
     pub validity: Validity,
 }

@@ -75,6 +75,9 @@ pub const UNCONFIGURED_QUOTA_TTL: Duration = Duration::from_secs(10);
 /// How long one call of an adapter may take.
 pub const ADAPTER_CALL: Duration = Duration::from_secs(1);
 
+/// Bytes of the body that a refusal may have.
+pub const DIRECT_RESPONSE_BYTES: usize = 16 * 1024;
+
 /// Entries of one list.
 pub const LIST_ENTRIES: usize = 1_000_000;
 

@@ -8,13 +8,16 @@
 //! |---|---|---|
 //! | `error.code` | `FAILED_PRECONDITION` | a code's name or number, other than `OK` |
 //! | `error.message` | | what the caller is told |
+//! | `directResponse.code` | as for `error.code` | the HTTP status that the proxy answers with, from 400 |
+//! | `directResponse.body` | | the body of that answer |
+//! | `directResponse.headers` | | its headers: a map of names to values |
 //! | `validDuration` | 60s | how long a proxy may go on refusing without asking |
 //! | `validUseCount` | any number | how many times it may; such verdicts are not shared between proxies |
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use checkcache::{Code, Status, Validity};
+use checkcache::{Code, HeaderOperation, Operation, RouteDirective, Status, Validity};
 use policy::{AdapterInfo, AspectKind, HandlerConfig, ParamProblem};
 use serde_json::Value;
 
@@ -53,7 +56,37 @@ fn parse(params: &Value) -> Result<Answer, Vec<ParamProblem>> {
     let ttl = params.duration("validDuration").unwrap_or(limits::VERDICT_TTL);
     let uses = params.count("validUseCount");
     let status = status.unwrap_or_else(|| Status::new(Code::FailedPrecondition, ""));
-    params.finish(Answer { status, validity: Validity::For { ttl, uses } })
+    let directive = params.object("directResponse", |response| direct_response(response, &status));
+    params.finish(Answer { status, directive, validity: Validity::For { ttl, uses } })
+}
+
+/// What the proxy answers. A code below 400 would tell the caller that nothing was refused.
+fn direct_response(params: &mut Params<'_>, status: &Status) -> RouteDirective {
+    let code =
+        params.count("code").map_or(status.code.http(), |code| u16::try_from(code).unwrap_or(u16::MAX));
+    if !(400..600).contains(&code) {
+        params.problem("code", "expected an HTTP status from 400 to 599");
+    }
+    let body = params.text("body").unwrap_or_default().to_owned();
+    if body.len() > limits::DIRECT_RESPONSE_BYTES {
+        params.problem("body", format!("longer than {} bytes", limits::DIRECT_RESPONSE_BYTES));
+    }
+    let mut headers = Vec::new();
+    for (name, value) in params.text_map("headers").unwrap_or_default() {
+        let name = name.to_ascii_lowercase();
+        let is_header = axum::http::HeaderName::from_bytes(name.as_bytes()).is_ok();
+        if is_header && axum::http::HeaderValue::from_str(&value).is_ok() {
+            headers.push(HeaderOperation { name, operation: Operation::Replace(value) });
+        } else {
+            params.problem(&format!("headers.{name}"), "no header has this name or value");
+        }
+    }
+    RouteDirective {
+        direct_response_code: Some(code),
+        direct_response_body: body,
+        response_headers: headers,
+        request_headers: Vec::new(),
+    }
 }
 
 /// The code by its name or its number. `OK` is a mistake: what should be allowed needs no denial.

@@ -51,7 +51,11 @@ impl Handler for Arc<Gate> {
         let call = self.calls.fetch_add(1, Ordering::Relaxed) + 1;
         let _pass = self.passes.acquire().await;
         let validity = *self.validity.lock().unwrap();
-        Ok(adapters::Answer { status: Status::new(Code::PermissionDenied, call.to_string()), validity })
+        Ok(adapters::Answer {
+            status: Status::new(Code::PermissionDenied, call.to_string()),
+            directive: None,
+            validity,
+        })
     }
 }
 

@@ -10,10 +10,10 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use attributes::{Bag, Timestamp};
-use checkcache::{Code, Recorder, Status, Trace, Validity, Verdict};
+use checkcache::{Code, Recorder, RouteDirective, Status, Trace, Validity, Verdict};
 use futures::FutureExt as _;
 use futures::future::join_all;
-use policy::{Aspect, AspectParams, Instance, Plan};
+use policy::{Aspect, AspectParams, Instance, Plan, SelectedHeaders};
 
 use super::preprocess::{Failure, Preprocessed, preprocess};
 use super::{Active, Slot};
@@ -37,6 +37,16 @@ struct Place<'s> {
     step: Step<'s>,
     /// How many looks it took to get there.
     looks: usize,
+}
+
+/// All that a request comes to before anybody is asked.
+struct Evaluated<'s> {
+    /// The steps of the plan, in its order, selectors that failed at the places of what they guard.
+    places: Vec<Place<'s>>,
+    /// What the proxy does if nothing refuses.
+    directive: Option<RouteDirective>,
+    /// What was looked at.
+    trace: Trace,
 }
 
 /// What stands at one place of the plan.
@@ -63,25 +73,28 @@ pub async fn check(active: &Active, bag: &Bag, telemetry: &Telemetry) -> Decisio
         let verdict = Verdict { refused_by, ..Verdict::new(status, Validity::Never) };
         return Decision { verdict, trace, is_failure: true };
     }
-    let (places, mut trace) = evaluate(active, bag, &derived, trace, telemetry);
+    let Evaluated { places, directive, mut trace } = evaluate(active, bag, &derived, trace, telemetry);
     let outcomes = join_all(places.into_iter().map(|place| take(active, place, telemetry))).await;
     let Folded { mut verdict, is_failure, looks } = fold(outcomes, validity);
+    if verdict.status.is_ok() {
+        verdict.directive = directive;
+    }
     verdict.attributes = derived;
     trace.truncate(looks.unwrap_or(usize::MAX));
     Decision { verdict, trace, is_failure }
 }
 
-/// The steps of the plan, in its order, selectors that failed at the places of what they guard; and what was looked at.
+/// Resolves a request and evaluates what it is to be decided by.
 fn evaluate<'s>(
     active: &'s Active,
     bag: &Bag,
     derived: &Bag,
     trace: Trace,
     telemetry: &Telemetry,
-) -> (Vec<Place<'s>>, Trace) {
+) -> Evaluated<'s> {
     let mut recorder = Recorder::resume(bag, trace);
     recorder.lay_over(derived);
-    let Plan { aspects, errors } = active.snapshot.resolve_check(&mut recorder);
+    let Plan { aspects, errors, headers } = active.snapshot.resolve_check(&mut recorder);
     let mut errors = errors.into_iter().peekable();
     let mut places = Vec::with_capacity(aspects.len());
     let now = now();
@@ -103,7 +116,33 @@ fn evaluate<'s>(
         };
         places.push(Place { step, looks: recorder.looks() });
     }
-    (places, recorder.into_trace())
+    let directive = match edit_headers(&headers, &mut recorder, telemetry) {
+        Ok(directive) => directive,
+        Err((location, message)) => {
+            places.push(Place { step: Step::Fail(location, message), looks: recorder.looks() });
+            None
+        }
+    };
+    Evaluated { places, directive, trace: recorder.into_trace() }
+}
+
+/// What is done to headers if nothing refuses. Looked at last, so that it has no part in a refusal.
+fn edit_headers<'s>(
+    headers: &[SelectedHeaders<'s>],
+    recorder: &mut Recorder<'_>,
+    telemetry: &Telemetry,
+) -> Result<Option<RouteDirective>, (&'s str, String)> {
+    let mut directive = RouteDirective::default();
+    for SelectedHeaders { location, rules } in headers {
+        let (request, response) = rules.evaluate(recorder).map_err(|error| {
+            let message = text::chain(&error);
+            telemetry.evaluation_error("check", location, &message);
+            (*location, message)
+        })?;
+        directive.request_headers.extend(request);
+        directive.response_headers.extend(response);
+    }
+    Ok((!headers.is_empty()).then_some(directive))
 }
 
 async fn take<'s>(active: &'s Active, place: Place<'s>, telemetry: &Telemetry) -> Outcome<'s> {
@@ -148,7 +187,7 @@ async fn ask(
             } else {
                 Status::default()
             };
-            Ok(Answer { status, validity: membership.validity })
+            Ok(Answer { status, directive: None, validity: membership.validity })
         }
         (
             Instance::ListEntry(_)
@@ -207,18 +246,19 @@ fn fold(outcomes: Vec<Outcome<'_>>, derived: Validity) -> Folded {
     }
     let mut validity = derived;
     for Outcome { location, looks, answer } in outcomes {
-        let (status, is_failure) = match answer {
+        let (status, directive, is_failure) = match answer {
             Ok(answer) => {
                 validity = validity.fold(answer.validity);
-                (answer.status, false)
+                (answer.status, answer.directive, false)
             }
             Err(status) => {
                 validity = Validity::Never;
-                (status, true)
+                (status, None, true)
             }
         };
         if !status.is_ok() {
-            let verdict = Verdict { refused_by: Some(Arc::from(location)), ..Verdict::new(status, validity) };
+            let refused_by = Some(Arc::from(location));
+            let verdict = Verdict { refused_by, directive, ..Verdict::new(status, validity) };
             return Folded { verdict, is_failure, looks: Some(looks) };
         }
     }

@@ -66,7 +66,7 @@ impl Preprocessed {
         telemetry: &Telemetry,
     ) -> Vec<(&'s Aspect, Instance)> {
         let mut recorder = if is_traced { Recorder::new(bag) } else { Recorder::untraced(bag) };
-        let Plan { aspects, errors } = active.snapshot.resolve_preprocess(&mut recorder);
+        let Plan { aspects, errors, headers: _ } = active.snapshot.resolve_preprocess(&mut recorder);
         for error in errors {
             let message = format!("cannot evaluate the selector: {}", text::chain(&error.error));
             telemetry.evaluation_error("preprocess", error.location, &message);

@@ -24,7 +24,7 @@ fn examples(page: &str) -> Vec<SourceFile> {
 #[test]
 fn the_examples_are_a_configuration_without_findings() {
     let files = examples(&page("configuration.md"));
-    assert_eq!(files.len(), 4);
+    assert_eq!(files.len(), 5);
     let loaded = policy::load(&files, &cache_server::adapters::infos(), &policy::Options::default());
     let findings: Vec<_> = loaded.diagnostics.iter().map(ToString::to_string).collect();
     assert!(findings.is_empty(), "{}", findings.join("\n"));

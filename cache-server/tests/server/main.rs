@@ -3,6 +3,7 @@
 mod check;
 mod config;
 mod demand;
+mod directives;
 mod docs;
 mod feed;
 mod harness;

@@ -103,6 +103,12 @@ pub enum AspectError {
         /// What the parser says.
         reason: String,
     },
+    /// The value of a header has bytes that no header has, such as a line break.
+    #[error("the value of header `{name}` has control characters")]
+    Header {
+        /// The header.
+        name: Arc<str>,
+    },
     /// An adapter derived a value that the attribute it is bound to cannot have.
     #[error("output `{output}` is {found}, but attribute `{attribute}` is {expected}")]
     Output {

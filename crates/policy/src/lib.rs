@@ -21,6 +21,7 @@ mod diagnostic;
 mod document;
 #[cfg(test)]
 mod fixture;
+mod header;
 mod kind;
 pub mod limits;
 mod load;
@@ -44,8 +45,9 @@ pub use descriptor::{
     PrincipalDescriptor, QuotaDescriptor,
 };
 pub use diagnostic::{Diagnostic, Severity};
+pub use header::{HeaderChange, HeaderRule, HeaderRules};
 pub use kind::{AspectKind, Phase, UnknownAspectKind};
 pub use load::{Loaded, Options, SourceFile, load};
-pub use plan::{Plan, SelectorError};
+pub use plan::{Plan, SelectedHeaders, SelectorError};
 pub use snapshot::{Demand, Snapshot};
 pub use template::RenderError;

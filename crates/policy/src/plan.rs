@@ -12,7 +12,7 @@ use checkcache::Recorder;
 use expr::{EvalError, Program};
 
 use crate::snapshot::{Block, Guarded, PhasePolicy, Rule};
-use crate::{Aspect, subject};
+use crate::{Aspect, HeaderRules, subject};
 
 /// The aspects that apply to a request.
 #[derive(Debug, Default)]
@@ -22,6 +22,17 @@ pub struct Plan<'s> {
     /// Selectors that could not be evaluated. What they guard is not among the aspects; whoever decides on the plan
     /// applies the failure policy to each, so that none of them comes to mean "allowed" by being forgotten.
     pub errors: Vec<SelectorError<'s>>,
+    /// What is done to headers if the request is allowed, in plan order.
+    pub headers: Vec<SelectedHeaders<'s>>,
+}
+
+/// What a rule that applies does to headers.
+#[derive(Debug, Clone, Copy)]
+pub struct SelectedHeaders<'s> {
+    /// Where the rule stands.
+    pub location: &'s str,
+    /// What it does.
+    pub rules: &'s HeaderRules,
 }
 
 /// A selector that could not be evaluated.
@@ -55,6 +66,9 @@ impl<'s> Plan<'s> {
         for rule in rules {
             if self.selects(rule.selector.as_ref(), &rule.location, recorder) {
                 self.add_aspects(&rule.aspects, recorder);
+                if !rule.headers.is_empty() {
+                    self.headers.push(SelectedHeaders { location: &rule.location, rules: &rule.headers });
+                }
                 self.add_rules(&rule.rules, recorder);
             }
         }

@@ -13,7 +13,9 @@ use expr::Program;
 use crate::plan::{Identity, SelectorError, resolve_most_specific};
 use crate::subject::GLOBAL;
 use crate::validate::Validated;
-use crate::{Aspect, HandlerConfig, LogDescriptor, MetricDescriptor, Phase, Plan, QuotaDescriptor};
+use crate::{
+    Aspect, HandlerConfig, HeaderRules, LogDescriptor, MetricDescriptor, Phase, Plan, QuotaDescriptor,
+};
 
 /// A checked and compiled configuration.
 #[derive(Debug)]
@@ -74,6 +76,8 @@ pub(crate) struct Rule {
     /// `None` selects always.
     pub(crate) selector: Option<Program>,
     pub(crate) aspects: Vec<Guarded>,
+    /// What is done to headers if a request is allowed; nothing but in the check phase.
+    pub(crate) headers: HeaderRules,
     pub(crate) rules: Vec<Rule>,
 }
 
@@ -212,6 +216,15 @@ impl Policies {
     }
 }
 
+// === impl Rule ===
+
+impl Rule {
+    /// Whether there is nothing to do for it.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.aspects.is_empty() && self.headers.is_empty() && self.rules.is_empty()
+    }
+}
+
 // === impl PhasePolicy ===
 
 impl PhasePolicy {
@@ -245,6 +258,7 @@ impl PhasePolicy {
         for block in self.blocks() {
             visit(&block.rules, &mut |rule| {
                 reads.extend(rule.selector.iter().flat_map(Program::reads));
+                reads.extend(rule.headers.programs().flat_map(Program::reads));
                 for guarded in &rule.aspects {
                     reads.extend(guarded.selector.iter().flat_map(Program::reads));
                     reads.extend(guarded.aspect.reads());

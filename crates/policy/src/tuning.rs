@@ -71,6 +71,7 @@ fn tune_rules(rules: &mut [Rule], tuning: &Tuning) {
             guarded.selector.iter_mut().for_each(|selector| selector.tune(tuning));
             guarded.aspect.tune(tuning);
         }
+        rule.headers.programs_mut().for_each(|value| value.tune(tuning));
         tune_rules(&mut rule.rules, tuning);
     }
 }
@@ -117,6 +118,7 @@ impl Comparisons {
                 self.add_looks(guarded.selector.iter().flat_map(Program::looks));
                 self.add_looks(guarded.aspect.looks());
             }
+            self.add_looks(rule.headers.programs().flat_map(Program::looks));
             self.add_rules(&rule.rules);
         }
     }

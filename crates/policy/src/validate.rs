@@ -10,6 +10,7 @@ mod buckets;
 mod cacheability;
 mod descriptors;
 mod expressions;
+mod headers;
 mod manifests;
 mod rules;
 mod subjects;

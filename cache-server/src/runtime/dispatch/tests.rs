@@ -24,16 +24,24 @@ impl Handler for Scripted {
             // The later of two refusals comes first.
             "slow" => {
                 tokio::time::sleep(limits::ADAPTER_CALL / 2).await;
-                Ok(Answer { status: Status::new(Code::PermissionDenied, "slow"), validity: FOR_A_MINUTE })
+                Ok(Answer {
+                    status: Status::new(Code::PermissionDenied, "slow"),
+                    directive: None,
+                    validity: FOR_A_MINUTE,
+                })
             }
             "brief" => {
                 let validity = Validity::For { ttl: Duration::from_secs(5), uses: Some(9) };
-                Ok(Answer { status: Status::default(), validity })
+                Ok(Answer { status: Status::default(), directive: None, validity })
             }
-            "lasting" => Ok(Answer { status: Status::default(), validity: Validity::Revision }),
-            refuses => {
-                Ok(Answer { status: Status::new(Code::PermissionDenied, refuses), validity: FOR_A_MINUTE })
+            "lasting" => {
+                Ok(Answer { status: Status::default(), directive: None, validity: Validity::Revision })
             }
+            refuses => Ok(Answer {
+                status: Status::new(Code::PermissionDenied, refuses),
+                directive: None,
+                validity: FOR_A_MINUTE,
+            }),
         }
     }
 

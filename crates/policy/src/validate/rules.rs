@@ -2,17 +2,15 @@
 
 use std::sync::Arc;
 
-use expr::Program;
-
 use super::aspects::{self, Context};
 use super::descriptors::list_of;
 use super::expressions::{check_selector, selector};
-use super::{Vocabulary, ignore_header};
+use super::{Vocabulary, headers, ignore_header};
 use crate::diagnostic::Findings;
 use crate::document::{Content, Fields, Node, RulesDocument};
 use crate::limits::RULE_DEPTH_MAX;
 use crate::snapshot::{Guarded, Policies, Rule};
-use crate::{Aspect, AspectParams, Phase};
+use crate::{Aspect, AspectParams, HeaderRules, Phase};
 
 /// Something for each phase.
 #[derive(Debug, Default)]
@@ -66,6 +64,7 @@ impl Reader<'_, '_> {
         let Some(mut fields) = Fields::of(node, "a rule", self.findings) else { return };
         let selector_node = fields.take("selector", self.findings);
         let aspects = fields.take("aspects", self.findings);
+        let mut headers = headers::take(&mut fields, self.vocabulary, self.findings);
         let nested = fields.take("rules", self.findings);
         fields.finish_with(self.findings, |field| {
             matches!(field, "kind" | "adapter" | "params")
@@ -74,15 +73,24 @@ impl Reader<'_, '_> {
         let selector = selector(selector_node, &self.vocabulary.descriptors.manifest, self.findings);
         let mut aspects = self.aspects(aspects, location);
         let Blocks(mut nested) = self.rules(nested, &format!("{location}."), depth + 1);
-        if [Phase::Preprocess, Phase::Check]
-            .into_iter()
-            .any(|phase| !aspects.of(phase).is_empty() || !nested.of(phase).is_empty())
-        {
+        let mut decides = |phase| !aspects.of(phase).is_empty() || !nested.of(phase).is_empty();
+        if !headers.is_empty() || decides(Phase::Preprocess) || decides(Phase::Check) {
             check_selector(selector_node, selector.as_ref(), self.findings);
         }
         for phase in Phase::ALL {
             let (aspects, nested) = (std::mem::take(aspects.of(phase)), std::mem::take(nested.of(phase)));
-            blocks.0.of(phase).extend(rule(location, selector.as_ref(), aspects, nested));
+            let headers = match phase {
+                Phase::Check => std::mem::take(&mut headers),
+                Phase::Preprocess | Phase::Quota | Phase::Report => HeaderRules::default(),
+            };
+            let rule = Rule {
+                location: location.to_owned(),
+                selector: selector.clone(),
+                aspects,
+                headers,
+                rules: nested,
+            };
+            blocks.0.of(phase).extend(Some(rule).filter(|rule| !rule.is_empty()));
         }
     }
 
@@ -105,7 +113,15 @@ impl Reader<'_, '_> {
             Content::Map(entries) => entries.iter().any(|entry| entry.key == field && !entry.value.is_null()),
             _ => false,
         };
-        if !has(node, "selector") || has(node, "aspects") || has(node, "rules") {
+        let acts = [
+            "aspects",
+            "rules",
+            "requestHeaderOperations",
+            "request_header_operations",
+            "responseHeaderOperations",
+            "response_header_operations",
+        ];
+        if !has(node, "selector") || acts.into_iter().any(|field| has(node, field)) {
             return;
         }
         if next.is_some_and(|next| !has(next, "selector") && has(next, "aspects")) {
@@ -165,7 +181,9 @@ fn take_quota(rules: &mut [Rule], name: &Arc<str>) -> Vec<Rule> {
             let is_meant = |guarded: &mut Guarded| quota_name(&guarded.aspect).as_ref() == Some(name);
             let aspects = from.aspects.extract_if(.., is_meant).collect();
             let nested = take_quota(&mut from.rules, name);
-            rule(&from.location, from.selector.as_ref(), aspects, nested)
+            let (location, selector) = (from.location.clone(), from.selector.clone());
+            let rule = Rule { location, selector, aspects, headers: HeaderRules::default(), rules: nested };
+            Some(rule).filter(|rule| !rule.is_empty())
         })
         .collect()
 }
@@ -180,10 +198,4 @@ fn quota_name(aspect: &Aspect) -> Option<Arc<str>> {
         | AspectParams::Metrics(_)
         | AspectParams::Attributes(_) => None,
     }
-}
-
-/// A rule of one phase, if there is something to do for it.
-fn rule(location: &str, selector: Option<&Program>, aspects: Vec<Guarded>, rules: Vec<Rule>) -> Option<Rule> {
-    let is_empty = aspects.is_empty() && rules.is_empty();
-    (!is_empty).then(|| Rule { location: location.to_owned(), selector: selector.cloned(), aspects, rules })
 }

@@ -547,3 +547,79 @@ fn validity_of_aspects() {
         "#]],
     );
 }
+
+#[test]
+fn header_operations() {
+    check_rules(
+        r#"rules:
+  - requestHeaderOperations:
+      - { name: "x y", values: [source.user] }
+      - { name: Host, values: [source.user] }
+      - { name: x-a }
+      - { name: x-b, operation: REMOVE, values: [source.user] }
+      - { name: x-c, operation: ADD }
+      - { name: x-d, values: [source.labels] }
+      - { values: [source.user] }
+      - { name: x-e, value: source.user }
+"#,
+        &expect![[r#"
+            error: `x y` is no name of a header
+             --> scopes/global/subjects/global/rules.yml:3:17
+              |
+            3 |       - { name: "x y", values: [source.user] }
+              |                 ^^^^^
+
+            error: the header `host` is the proxy's own business
+             --> scopes/global/subjects/global/rules.yml:4:17
+              |
+            4 |       - { name: Host, values: [source.user] }
+              |                 ^^^^
+
+            error: no `values` for the header `x-a`
+             --> scopes/global/subjects/global/rules.yml:5:9
+              |
+            5 |       - { name: x-a }
+              |         ^
+              = help: give a list of expressions, such as `values: [source.user]`; texts stand in quotes of their own
+
+            error: a header that is removed has no values
+             --> scopes/global/subjects/global/rules.yml:6:49
+              |
+            6 |       - { name: x-b, operation: REMOVE, values: [source.user] }
+              |                                                 ^
+
+            error: unknown value `ADD` for `operation`
+             --> scopes/global/subjects/global/rules.yml:7:33
+              |
+            7 |       - { name: x-c, operation: ADD }
+              |                                 ^^^
+              = help: the values are `UNSPECIFIED`, `REMOVE` and `APPEND`
+
+            error: a map cannot be the value of a header
+             --> scopes/global/subjects/global/rules.yml:8:31
+              |
+            8 |       - { name: x-d, values: [source.labels] }
+              |                               ^^^^^^^^^^^^^
+
+            error: the header operation has no `name`
+             --> scopes/global/subjects/global/rules.yml:9:9
+              |
+            9 |       - { values: [source.user] }
+              |         ^
+
+            error: no `values` for the header `x-e`
+              --> scopes/global/subjects/global/rules.yml:10:9
+               |
+            10 |       - { name: x-e, value: source.user }
+               |         ^
+              = help: give a list of expressions, such as `values: [source.user]`; texts stand in quotes of their own
+
+            error: unknown field `value` in a header operation
+              --> scopes/global/subjects/global/rules.yml:10:22
+               |
+            10 |       - { name: x-e, value: source.user }
+               |                      ^^^^^
+              = help: did you mean `values`?
+        "#]],
+    );
+}
