@@ -1,4 +1,4 @@
-//! What a configuration would decide about one request, and why, without a server.
+//! `mixer explain`: what a configuration would decide about one request, and why, without a server.
 //!
 //! The very code that serves requests runs: the tree is loaded, its handlers are built, and the request is resolved,
 //! decided about and traced under it. Nothing is told to anybody: aspects of reports are resolved and evaluated, and
@@ -6,12 +6,14 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::str::FromStr;
 use std::sync::Arc;
 
 use attributes::{Bag, StringMap, Value, ValueType};
 use checkcache::{Recorder, Validity};
+use clap::Args;
 use policy::{
     Aspect, AspectError, Instance, LogPayload, LogsInstance, MetricsInstance, Phase, Plan, QuotaLimit,
     Snapshot,
@@ -19,9 +21,29 @@ use policy::{
 use serde::Serialize;
 use thiserror::Error;
 
+use super::identity::Identity;
+use super::print;
 use crate::runtime::{self, Active, InvalidConfig, Runtime, now, read_tree};
 use crate::telemetry::Telemetry;
 use crate::text;
+
+#[derive(Debug, Args)]
+pub(super) struct Explain {
+    /// The folder of the configuration.
+    #[arg(long, value_name = "DIR")]
+    config: PathBuf,
+
+    /// An attribute of the request; an entry of a map is NAME[KEY]=VALUE. What is not given is absent.
+    #[arg(short, long = "attribute", value_name = "NAME=VALUE")]
+    attributes: Vec<Given>,
+
+    /// Prints the explanation as JSON.
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    identity: Identity,
+}
 
 /// An attribute given as `NAME=VALUE`, or `NAME[KEY]=VALUE` for one entry of a map.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +55,7 @@ pub(super) struct Given {
 
 /// What was given is no request under the configuration.
 #[derive(Debug, Error)]
-pub(super) enum InvalidRequest {
+enum InvalidRequest {
     /// The configuration is refused.
     #[error(transparent)]
     Config(#[from] InvalidConfig),
@@ -63,7 +85,7 @@ pub(super) enum InvalidRequest {
 
 /// What a configuration makes of a request.
 #[derive(Debug, Serialize)]
-pub(super) struct Explanation {
+struct Explanation {
     revision: String,
     verdict: Verdict,
     /// What was looked at to reach the verdict, in order: what it is cached under.
@@ -98,8 +120,24 @@ struct Step {
     error: Option<String>,
 }
 
+/// Runs the command.
+pub(super) fn run(arguments: Explain) -> Result<ExitCode, String> {
+    let Explain { config, attributes, json, identity } = arguments;
+    let threads = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let threads = threads.map_err(|error| format!("cannot start: {error}"))?;
+    let explanation = threads.block_on(explain(&config, identity.into(), &attributes));
+    let explanation = explanation.map_err(|error| error.to_string())?;
+    let page = if json {
+        serde_json::to_string_pretty(&explanation).map_err(|error| error.to_string())? + "\n"
+    } else {
+        explanation.to_string()
+    };
+    print(&page)?;
+    Ok(ExitCode::SUCCESS)
+}
+
 /// Loads a tree and says what it makes of a request.
-pub(super) async fn explain(
+async fn explain(
     root: &Path,
     options: policy::Options,
     request: &[Given],

@@ -1,0 +1,65 @@
+//! `mixer validate`: everything that is wrong with a configuration.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use policy::{Diagnostic, Loaded, Severity, SourceFile};
+
+use super::identity::Identity;
+use super::{many, print};
+use crate::adapters;
+use crate::runtime::read_tree;
+
+#[derive(Debug, Args)]
+pub(super) struct Validate {
+    /// The folder of the configuration.
+    #[arg(value_name = "DIR")]
+    config: PathBuf,
+
+    /// Prints the findings as a JSON array.
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    identity: Identity,
+}
+
+/// Runs the command.
+pub(super) fn run(arguments: Validate) -> Result<ExitCode, String> {
+    let files = read_tree(&arguments.config).map_err(|error| error.to_string())?;
+    let loaded = policy::load(&files, &adapters::infos(), &arguments.identity.into());
+    let page = if arguments.json {
+        let findings: Vec<_> = loaded.diagnostics.iter().map(json).collect();
+        format!("{:#}\n", serde_json::Value::from(findings))
+    } else {
+        let findings: Vec<_> =
+            loaded.diagnostics.iter().map(|diagnostic| format!("{diagnostic}\n\n")).collect();
+        format!("{}{}\n", findings.concat(), summary(&files, &loaded))
+    };
+    print(&page)?;
+    Ok(if loaded.snapshot.is_some() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn summary(files: &[SourceFile], loaded: &Loaded) -> String {
+    let errors = loaded.errors().count();
+    let warnings = many(loaded.diagnostics.len() - errors, "warning");
+    match &loaded.snapshot {
+        Some(snapshot) => {
+            format!("valid: {}, revision {}, {warnings}", many(files.len(), "file"), snapshot.revision())
+        }
+        None => format!("invalid: {}, {warnings}", many(errors, "error")),
+    }
+}
+
+fn json(diagnostic: &Diagnostic) -> serde_json::Value {
+    let Diagnostic { severity, file, line, column, width, source_line: _, message, help } = diagnostic;
+    let severity = match severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+    };
+    serde_json::json!({
+        "severity": severity, "file": file, "line": line, "column": column, "width": width,
+        "message": message, "help": help,
+    })
+}
