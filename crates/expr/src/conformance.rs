@@ -9,10 +9,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use attributes::{Bag, Duration, StringMap, Timestamp, Value, ValueType};
-use checkcache::{Observation, Outcome, Recorder, Target, Test, Trace};
-use serde_json::{Map, Value as Json};
+use attributes::{Bag, Value, ValueType};
+use checkcache::{Recorder, Trace};
+use serde_json::Value as Json;
 
+use crate::json::{self, Reference};
 use crate::{EvalError, compile};
 
 /// Why a case's outcome is not ours to the letter.
@@ -78,11 +79,11 @@ fn run(case: &Json, manifest: &BTreeMap<String, ValueType>) -> Result<Option<Dec
         .as_object()
         .unwrap()
         .iter()
-        .map(|(name, value)| (name.as_str(), self::value(value)))
+        .map(|(name, value)| (name.as_str(), json::parse_value(value).unwrap()))
         .collect();
     let mut recorder = Recorder::new(&bag);
     match (program.evaluate(&mut recorder), case.get("error_prefix")) {
-        (Ok(value), None) => same(&normal(&value), &normal(&self::value(&case["result"])))?,
+        (Ok(value), None) => same(&normal(&value), &normal(&json::parse_value(&case["result"]).unwrap()))?,
         (Err(error), Some(prefix)) if error.to_string().starts_with(prefix.as_str().unwrap()) => {}
         (Err(EvalError::WrongKind { .. } | EvalError::NotAMap(_)), Some(prefix))
             if prefix.as_str().unwrap().starts_with("error converting value to") =>
@@ -92,7 +93,7 @@ fn run(case: &Json, manifest: &BTreeMap<String, ValueType>) -> Result<Option<Dec
         (result, _) => return Err(format!("evaluates to {result:?}")),
     }
     if let Some(references) = case.get("referenced") {
-        same(&references_of(&recorder.into_trace()), &expected_references(references))?;
+        same(&references_of(&recorder.into_trace(), &bag), &expected_references(references))?;
     }
     Ok(None)
 }
@@ -116,65 +117,27 @@ fn same<T: PartialEq + std::fmt::Debug + ?Sized>(got: &T, expected: &T) -> Resul
     if got == expected { Ok(()) } else { Err(format!("got {got:?}, expected {expected:?}")) }
 }
 
-fn value(json: &Json) -> Value {
-    let v = &json["v"];
-    match json["t"].as_str().unwrap() {
-        "string" => v.as_str().unwrap().into(),
-        "int64" => Value::Int64(v.as_i64().unwrap()),
-        "double" => Value::Double(v.as_f64().unwrap()),
-        "bool" => Value::Bool(v.as_bool().unwrap()),
-        "timestamp" => Value::Timestamp(Timestamp::parse_rfc3339(v.as_str().unwrap()).unwrap()),
-        "duration" => Value::Duration(Duration::from_nanos(json["ns"].as_i64().unwrap().into())),
-        "ip" => Value::Bytes(bytes(json["bytes"].as_str().unwrap()).into()),
-        "stringmap" => strings(v.as_object().unwrap()).into(),
-        // A value of a kind that no attribute has, which is the wrong kind everywhere. Bytes without a notation are the
-        // nearest thing.
-        "go_int" => Value::Bytes(Vec::new().into()),
-        other => panic!("values of the kind {other}"),
-    }
-}
-
-fn strings(map: &Map<String, Json>) -> StringMap {
-    map.iter().map(|(key, value)| (key.as_str(), value.as_str().unwrap())).collect()
-}
-
-fn bytes(hex: &str) -> Vec<u8> {
-    (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
-}
-
 /// A value as text, addresses being equal in both of their lengths.
 fn normal(value: &Value) -> String {
     format!("{:?} {value}", value.kind())
 }
 
-fn references_of(trace: &Trace) -> BTreeSet<String> {
-    let reference = |seen: &Observation| match (&seen.outcome, &seen.test) {
-        (Outcome::NoMap, _) => format!("{} absent", seen.target.attribute()),
-        (Outcome::Absent, _) | (Outcome::No, Test::Present) => format!("{} absent", seen.target),
-        (Outcome::Yes | Outcome::No | Outcome::Value(_) | Outcome::WrongKind, _) => {
-            format!("{} present", seen.target)
-        }
-    };
-    without_maps(&trace.observations().iter().map(reference).collect())
+fn references_of(trace: &Trace, bag: &Bag) -> BTreeSet<Reference> {
+    without_maps(json::references(trace, bag))
 }
 
-fn expected_references(references: &Json) -> BTreeSet<String> {
-    let reference = |json: &Json| {
-        let name = json["name"].as_str().unwrap();
-        let target = match json.get("key").and_then(Json::as_str) {
-            Some(key) => Target::Key(name.into(), key.into()),
-            None => Target::Attribute(name.into()),
-        };
-        format!("{target} {}", if json["present"] == true { "present" } else { "absent" })
+fn expected_references(references: &Json) -> BTreeSet<Reference> {
+    let reference = |json: &Json| Reference {
+        name: json["name"].as_str().unwrap().to_owned(),
+        key: json.get("key").and_then(Json::as_str).map(str::to_owned),
+        present: json["present"] == true,
     };
-    without_maps(&references.as_array().unwrap().iter().map(reference).collect())
+    without_maps(references.as_array().unwrap().iter().map(reference).collect())
 }
 
 /// That a map is there goes without saying where one of its keys is referenced.
-fn without_maps(references: &BTreeSet<String>) -> BTreeSet<String> {
-    let implied = |reference: &String| {
-        let Some(name) = reference.strip_suffix(" present") else { return false };
-        references.iter().any(|other| other.starts_with(&format!("{name}[")))
-    };
-    references.iter().filter(|reference| !implied(reference)).cloned().collect()
+fn without_maps(references: BTreeSet<Reference>) -> BTreeSet<Reference> {
+    let maps: BTreeSet<_> = references.iter().filter(|r| r.key.is_some()).map(|r| r.name.clone()).collect();
+    let is_implied = |r: &Reference| r.key.is_none() && r.present && maps.contains(&r.name);
+    references.into_iter().filter(|r| !is_implied(r)).collect()
 }

@@ -46,6 +46,7 @@
 #![cfg_attr(test, allow(clippy::needless_raw_string_hashes))]
 
 mod error;
+pub mod json;
 pub mod limits;
 mod manifest;
 
