@@ -5,8 +5,11 @@
 
 mod dictionary;
 mod identity;
+mod page;
+mod request;
 
 mod cache;
+mod eval;
 mod explain;
 mod serve;
 mod validate;
@@ -17,6 +20,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use self::cache::Cache;
+use self::eval::Eval;
 use self::explain::Explain;
 use self::serve::Serve;
 use self::validate::Validate;
@@ -49,6 +53,9 @@ enum Action {
     /// Says what a configuration would decide about a request, and why. Needs no server and tells nobody.
     Explain(Explain),
 
+    /// Evaluates an expression: its type, its result, and what it looks at.
+    Eval(Eval),
+
     /// Prints the version.
     Version,
 }
@@ -60,6 +67,7 @@ pub fn main() -> ExitCode {
         Action::Cache(command) => cache::run(command),
         Action::Validate(arguments) => validate::run(arguments),
         Action::Explain(arguments) => explain::run(arguments),
+        Action::Eval(arguments) => eval::run(arguments),
         Action::Version => print(&format!("mixer {VERSION}\n")).map(|()| ExitCode::SUCCESS),
     };
     done.unwrap_or_else(|reason| {

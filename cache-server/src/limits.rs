@@ -150,6 +150,11 @@ pub const ADMIN_CALL: Duration = Duration::from_secs(10);
 /// Bytes of an answer.
 pub const ADMIN_ANSWER_BYTES: usize = 1024 * 1024;
 
+// === The command line ===
+
+/// Bytes of one case that `mixer eval --json` reads.
+pub const EVAL_LINE_BYTES: usize = 1024 * 1024;
+
 // === End ===
 
 /// How long requests at work may take to end once the server was told to.

@@ -8,10 +8,9 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::str::FromStr;
 use std::sync::Arc;
 
-use attributes::{Bag, StringMap, Value, ValueType};
+use attributes::Bag;
 use checkcache::{Recorder, Validity};
 use clap::Args;
 use policy::{
@@ -22,7 +21,9 @@ use serde::Serialize;
 use thiserror::Error;
 
 use super::identity::Identity;
+use super::page::write_list;
 use super::print;
+use super::request::{self, Given};
 use crate::runtime::{self, Active, InvalidConfig, Runtime, now, read_tree};
 use crate::telemetry::Telemetry;
 use crate::text;
@@ -45,42 +46,18 @@ pub(super) struct Explain {
     identity: Identity,
 }
 
-/// An attribute given as `NAME=VALUE`, or `NAME[KEY]=VALUE` for one entry of a map.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Given {
-    name: String,
-    key: Option<String>,
-    value: String,
-}
-
-/// What was given is no request under the configuration.
+/// There is nothing to explain.
 #[derive(Debug, Error)]
-enum InvalidRequest {
+enum Unexplained {
     /// The configuration is refused.
     #[error(transparent)]
     Config(#[from] InvalidConfig),
     /// There is no configuration, which loading does not let happen.
     #[error(transparent)]
     Unconfigured(#[from] runtime::Unconfigured),
-    /// No manifest declares the attribute.
-    #[error("no manifest declares the attribute `{0}`")]
-    Unknown(String),
-    /// Only maps have keys.
-    #[error("`{name}` is a {value_type}, which has no keys")]
-    NotAMap {
-        /// The attribute.
-        name: String,
-        /// Its type.
-        value_type: ValueType,
-    },
-    /// The text is no value of the attribute's type.
-    #[error("`{name}`: {reason}")]
-    Value {
-        /// The attribute.
-        name: String,
-        /// What is wrong.
-        reason: String,
-    },
+    /// What was given is no request under it.
+    #[error(transparent)]
+    Request(#[from] request::InvalidRequest),
 }
 
 /// What a configuration makes of a request.
@@ -141,41 +118,13 @@ async fn explain(
     root: &Path,
     options: policy::Options,
     request: &[Given],
-) -> Result<Explanation, InvalidRequest> {
+) -> Result<Explanation, Unexplained> {
     let telemetry = Arc::new(Telemetry::new());
     let runtime = Runtime::new(root.to_owned(), options, Arc::clone(&telemetry));
     runtime.load(read_tree(root))?;
     let active = runtime.active()?;
-    let bag = bag(&active.snapshot, request)?;
+    let bag = request::bag(active.snapshot.manifest(), request)?;
     Ok(Explanation::of(&active, &bag, &telemetry).await)
-}
-
-fn bag(snapshot: &Snapshot, request: &[Given]) -> Result<Bag, InvalidRequest> {
-    let mut bag = Bag::new();
-    for Given { name, key, value } in request {
-        let value_type =
-            *snapshot.manifest().get(name).ok_or_else(|| InvalidRequest::Unknown(name.clone()))?;
-        let value = match key {
-            None => Value::parse(value_type, value)
-                .map_err(|error| InvalidRequest::Value { name: name.clone(), reason: error.to_string() })?,
-            Some(_) if value_type != ValueType::StringMap => {
-                return Err(InvalidRequest::NotAMap { name: name.clone(), value_type });
-            }
-            Some(key) => with_entry(bag.value(name), key, value),
-        };
-        bag.insert(name.as_str(), value);
-    }
-    Ok(bag)
-}
-
-/// A map with one entry more, or with another value for it.
-fn with_entry(map: Option<&Value>, key: &str, value: &str) -> Value {
-    let before: Vec<_> = match map {
-        Some(Value::StringMap(map)) => map.iter().filter(|(known, _)| &***known != key).collect(),
-        _ => Vec::new(),
-    };
-    let before = before.into_iter().map(|(key, value)| (Arc::clone(key), Arc::clone(value)));
-    Value::from(before.chain([(Arc::from(key), Arc::from(value))]).collect::<StringMap>())
 }
 
 // === impl Explanation ===
@@ -322,22 +271,11 @@ impl fmt::Display for Explanation {
             writeln!(f, "refused   by {by}{why}")?;
         }
         writeln!(f, "cached    {validity}\nrevision  {revision}")?;
-        write_list(f, "looked at, in order", trace.iter().map(String::as_str))?;
-        let steps = |steps: &[Step]| steps.iter().map(ToString::to_string).collect::<Vec<_>>();
-        write_list(f, "decides, in order", steps(check).iter().map(String::as_str))?;
-        write_list(f, "tells, in order", steps(report).iter().map(String::as_str))?;
-        write_list(f, "left out", left_out.iter().map(String::as_str))
+        write_list(f, "looked at, in order", trace)?;
+        write_list(f, "decides, in order", check)?;
+        write_list(f, "tells, in order", report)?;
+        write_list(f, "left out", left_out)
     }
-}
-
-fn write_list<'t>(
-    f: &mut fmt::Formatter<'_>,
-    title: &str,
-    mut lines: impl Iterator<Item = &'t str>,
-) -> fmt::Result {
-    writeln!(f, "\n{title}:")?;
-    let Some(first) = lines.next() else { return writeln!(f, "  nothing") };
-    std::iter::once(first).chain(lines).try_for_each(|line| writeln!(f, "  {line}"))
 }
 
 impl fmt::Display for Step {
@@ -349,46 +287,5 @@ impl fmt::Display for Step {
             }
         }
         Ok(())
-    }
-}
-
-// === impl Given ===
-
-impl FromStr for Given {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (name, value) = text.split_once('=').ok_or("write NAME=VALUE, or NAME[KEY]=VALUE")?;
-        let (name, key) = match name.strip_suffix(']').and_then(|name| name.split_once('[')) {
-            Some((name, key)) => (name, Some(key.trim_matches('"').to_owned())),
-            None => (name, None),
-        };
-        Ok(Self { name: name.to_owned(), key, value: value.to_owned() })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn given(name: &str, key: Option<&str>, value: &str) -> Given {
-        Given { name: name.to_owned(), key: key.map(str::to_owned), value: value.to_owned() }
-    }
-
-    #[test]
-    fn attributes_and_entries_are_told_apart() {
-        assert_eq!("a.b=c=d".parse(), Ok(given("a.b", None, "c=d")));
-        assert_eq!("a=".parse(), Ok(given("a", None, "")));
-        assert_eq!("a[k]=v".parse(), Ok(given("a", Some("k"), "v")));
-        assert_eq!("a[\"k\"]=v".parse(), Ok(given("a", Some("k"), "v")));
-        assert!("a".parse::<Given>().is_err());
-    }
-
-    #[test]
-    fn entries_make_a_map() {
-        let map = with_entry(None, "a", "1");
-        let map = with_entry(Some(&map), "b", "2");
-        let map = with_entry(Some(&map), "a", "3");
-        assert_eq!(map.to_string(), "{a: 3, b: 2}");
     }
 }

@@ -5,6 +5,7 @@ mod config;
 mod demand;
 mod directives;
 mod docs;
+mod eval;
 mod feed;
 mod harness;
 mod hostile;

@@ -72,6 +72,7 @@ mod pattern;
 pub use error::{CompileError, EvalError, Warning};
 pub use manifest::Manifest;
 pub use program::{Program, compile};
+pub use suggest::nearest;
 pub use tuning::{Look, Tuning};
 
 #[cfg(test)]

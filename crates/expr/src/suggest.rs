@@ -4,7 +4,7 @@
 const NAME_BYTES: usize = 128;
 
 /// The candidate that takes the fewest edits to become `name`, if they are few for its length.
-pub(crate) fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     if name.len() > NAME_BYTES {
         return None;
     }
