@@ -1,16 +1,20 @@
 //! cli: the `mixer` command line.
 //!
 //! The only place that prints and that decides how the process ends: 0 for success, 1 for a failure or an invalid
-//! configuration, 2 for a command line that means nothing. Each command is a file below, with its flags.
+//! configuration, 2 for a command line that means nothing, 3 for a check that was denied. Each command is a file below, with its flags.
 
+mod attributes;
 mod dictionary;
 mod identity;
 mod page;
 mod request;
+mod rpc;
 
 mod cache;
+mod check;
 mod eval;
 mod explain;
+mod report;
 mod serve;
 mod validate;
 
@@ -20,15 +24,20 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use self::cache::Cache;
+use self::check::Check;
 use self::eval::Eval;
 use self::explain::Explain;
+use self::report::Report;
 use self::serve::Serve;
 use self::validate::Validate;
 use crate::VERSION;
 
+/// How the process ends when a server says no.
+const DENIED: u8 = 3;
+
 /// Mixer: decides about the requests of a mesh, remembers what it decided, and tells what happened.
 #[derive(Debug, Parser)]
-#[command(name = "mixer", version)]
+#[command(name = "mixer", version, max_term_width = 100)]
 struct Command {
     #[command(subcommand)]
     action: Action,
@@ -47,14 +56,27 @@ enum Action {
     #[command(subcommand)]
     Cache(Cache),
 
-    /// Checks a configuration and prints everything that is wrong with it. Ends with 1 if it would be refused.
+    /// Checks a configuration and prints everything that is wrong with it.
+    ///
+    /// Ends with 1 if it would be refused.
     Validate(Validate),
 
-    /// Says what a configuration would decide about a request, and why. Needs no server and tells nobody.
+    /// Says what a configuration would decide about a request, and why.
+    ///
+    /// Needs no server and tells nobody: adapters that log or measure are not called.
     Explain(Explain),
 
     /// Evaluates an expression: its type, its result, and what it looks at.
     Eval(Eval),
+
+    /// Asks a running server about a request, as a proxy would.
+    ///
+    /// Ends with 0 if the request may go ahead, with 3 if it may not or a quota is not granted, and with 1 if there is no
+    /// answer.
+    Check(Check),
+
+    /// Tells a running server of a request that is over, as a proxy would.
+    Report(Report),
 
     /// Prints the version.
     Version,
@@ -68,6 +90,8 @@ pub fn main() -> ExitCode {
         Action::Validate(arguments) => validate::run(arguments),
         Action::Explain(arguments) => explain::run(arguments),
         Action::Eval(arguments) => eval::run(arguments),
+        Action::Check(arguments) => check::run(&arguments),
+        Action::Report(arguments) => report::run(&arguments),
         Action::Version => print(&format!("mixer {VERSION}\n")).map(|()| ExitCode::SUCCESS),
     };
     done.unwrap_or_else(|reason| {

@@ -28,3 +28,6 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// The deployment-wide dictionary that is used unless another is given.
 pub const DEFAULT_DICTIONARY: &str = include_str!("../../config/dictionary.txt");
+
+/// Declares the vocabulary that proxies and the default configuration have in common.
+pub const DEFAULT_DESCRIPTORS: &str = include_str!("../../config/default/scopes/global/descriptors.yml");

@@ -155,6 +155,9 @@ pub const ADMIN_ANSWER_BYTES: usize = 1024 * 1024;
 /// Bytes of one case that `mixer eval --json` reads.
 pub const EVAL_LINE_BYTES: usize = 1024 * 1024;
 
+/// How long `mixer check` and `mixer report` wait for a connection, and for each answer.
+pub const CLIENT_CALL: Duration = Duration::from_secs(10);
+
 // === End ===
 
 /// How long requests at work may take to end once the server was told to.

@@ -5,7 +5,7 @@ mod lines;
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::str::FromStr;
 
@@ -19,8 +19,8 @@ use policy::{Diagnostic, Severity};
 use super::page::write_list;
 use super::print;
 use super::request::{self, Given};
-use crate::runtime::read_tree;
-use crate::{adapters, text};
+use super::rpc;
+use crate::text;
 
 #[derive(Debug, Args)]
 pub(super) struct Eval {
@@ -76,7 +76,7 @@ pub(super) fn run(arguments: Eval) -> Result<ExitCode, String> {
         return Ok(ExitCode::SUCCESS);
     };
     let mut manifest = match &config {
-        Some(config) => manifest(config)?,
+        Some(_) => rpc::vocabulary(config.as_deref())?,
         None => BTreeMap::new(),
     };
     manifest.extend(types.into_iter().map(|declared| (declared.name, declared.value_type)));
@@ -100,14 +100,6 @@ pub(super) fn run(arguments: Eval) -> Result<ExitCode, String> {
             Ok(ExitCode::FAILURE)
         }
     }
-}
-
-/// The attributes that a configuration declares.
-fn manifest(config: &Path) -> Result<BTreeMap<String, ValueType>, String> {
-    let files = read_tree(config).map_err(|error| error.to_string())?;
-    let loaded = policy::load(&files, &adapters::infos(), &policy::Options::default());
-    let refused = || format!("the configuration is refused; `mixer validate {}` says why", config.display());
-    Ok(loaded.snapshot.ok_or_else(refused)?.manifest().clone())
 }
 
 /// A finding about an expression, as the findings about a configuration's files are.

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use attributes::Bag;
-use checkcache::{Recorder, Validity};
+use checkcache::Recorder;
 use clap::Args;
 use policy::{
     Aspect, AspectError, Instance, LogPayload, LogsInstance, MetricsInstance, Phase, Plan, QuotaLimit,
@@ -21,7 +21,7 @@ use serde::Serialize;
 use thiserror::Error;
 
 use super::identity::Identity;
-use super::page::write_list;
+use super::page::{validity, write_list};
 use super::print;
 use super::request::{self, Given};
 use crate::runtime::{self, Active, InvalidConfig, Runtime, now, read_tree};
@@ -248,15 +248,6 @@ fn failure(instance: &Result<Instance, AspectError>) -> Option<String> {
             (!errors.is_empty()).then(|| errors.join("; "))
         }
         Ok(Instance::Denial | Instance::ListEntry(_) | Instance::Quota(_) | Instance::Inputs(_)) => None,
-    }
-}
-
-fn validity(validity: Validity) -> String {
-    match validity {
-        Validity::Never => "not at all".to_owned(),
-        Validity::For { ttl, uses: None } => format!("{ttl:?}"),
-        Validity::For { ttl, uses: Some(uses) } => format!("{ttl:?}, {uses} times"),
-        Validity::Revision => "as long as the configuration".to_owned(),
     }
 }
 
