@@ -4,7 +4,6 @@
 //! configuration, 2 for a command line that means nothing, 3 for a check that was denied. Each command is a file below, with its flags.
 
 mod attributes;
-mod dictionary;
 mod identity;
 mod page;
 mod request;
@@ -12,11 +11,14 @@ mod rpc;
 
 mod cache;
 mod check;
+mod dictionary;
 mod eval;
 mod explain;
 mod report;
 mod serve;
 mod validate;
+mod version;
+mod vocabulary;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -30,7 +32,7 @@ use self::explain::Explain;
 use self::report::Report;
 use self::serve::Serve;
 use self::validate::Validate;
-use crate::VERSION;
+use self::vocabulary::Vocabulary;
 
 /// How the process ends when a server says no.
 const DENIED: u8 = 3;
@@ -78,7 +80,13 @@ enum Action {
     /// Tells a running server of a request that is over, as a proxy would.
     Report(Report),
 
-    /// Prints the version.
+    /// Prints the words that a deployment knows by number.
+    Dictionary(dictionary::Arguments),
+
+    /// Prints the attributes that there are, their types, and when a proxy knows them.
+    Vocabulary(Vocabulary),
+
+    /// Prints the version, and what this binary speaks.
     Version,
 }
 
@@ -92,7 +100,9 @@ pub fn main() -> ExitCode {
         Action::Eval(arguments) => eval::run(arguments),
         Action::Check(arguments) => check::run(&arguments),
         Action::Report(arguments) => report::run(&arguments),
-        Action::Version => print(&format!("mixer {VERSION}\n")).map(|()| ExitCode::SUCCESS),
+        Action::Dictionary(arguments) => dictionary::run(&arguments),
+        Action::Vocabulary(arguments) => vocabulary::run(&arguments),
+        Action::Version => version::run(),
     };
     done.unwrap_or_else(|reason| {
         // Standard error is all that there is to complain to.

@@ -22,6 +22,25 @@ pub(crate) enum Phase {
     Report,
 }
 
+/// An attribute that the client fills by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Produced {
+    /// Its name.
+    pub name: &'static str,
+    /// Whether it is known already when a request is checked, and not only when it is over.
+    pub in_checks: bool,
+}
+
+/// What the client says of its own check.
+const OWN: [&str; 4] = ["check.cache_hit", "check.error_code", "check.error_message", "quota.cache_hit"];
+
+/// Every attribute that the client fills by itself, from the proxy or of its own. What is configured comes on top.
+pub fn vocabulary() -> impl Iterator<Item = Produced> {
+    let fetched =
+        VOCABULARY.iter().map(|word| Produced { name: word.name, in_checks: word.since == Phase::Check });
+    fetched.chain(OWN.map(|name| Produced { name, in_checks: false }))
+}
+
 /// What has been fetched of a stream's attributes so far, and what was set on it.
 #[derive(Debug)]
 pub(crate) struct StreamAttributes {
