@@ -12,6 +12,7 @@ mod deny;
 mod generic_list;
 mod ip_list;
 mod list_source;
+mod outbox;
 mod params;
 mod prometheus;
 mod stdio;

@@ -166,6 +166,29 @@ pub const DRAIN: Duration = Duration::from_secs(10);
 /// How long handlers may take to write out what they hold.
 pub const FLUSH: Duration = Duration::from_secs(5);
 
+// === Backends of adapters ===
+
+/// Records that wait for one backend, unless its block says otherwise; one on top is dropped and counted.
+pub const OUTBOX_RECORDS: usize = 65_536;
+
+/// Bytes of those records.
+pub const OUTBOX_BYTES: usize = 64 * 1024 * 1024;
+
+/// Records that are sent at a time, at most.
+pub const OUTBOX_BATCH_RECORDS: usize = 8192;
+
+/// Bytes that are sent at a time, at most, unless the block says otherwise.
+pub const OUTBOX_BATCH_BYTES: usize = 4 * 1024 * 1024;
+
+/// The longest wait after the first failure to send. It doubles with each further one.
+pub const OUTBOX_RETRY: Duration = Duration::from_millis(100);
+
+/// The longest wait after any.
+pub const OUTBOX_RETRY_MAX: Duration = Duration::from_secs(30);
+
+/// How long what waits for a backend may take to be sent when the server or the handler ends.
+pub const OUTBOX_FLUSH: Duration = Duration::from_secs(4);
+
 const _: () = assert!(CONFIG_FILE_BYTES <= CONFIG_BYTES);
 const _: () = assert!(QUOTED_BYTES < STATUS_MESSAGE_BYTES);
 const _: () = assert!(REPORT_INSTANCES <= LOG_QUEUE, "one report alone must not overflow the log's queue");
@@ -173,3 +196,7 @@ const _: () = assert!(REPORT_BATCH_BYTES < REPORT_BYTES);
 const _: () = assert!(LOG_ENTRY_BYTES < LOG_QUEUE_BYTES);
 const _: () = assert!(CONFIG_SETTLE.as_millis() < CONFIG_POLL_UNWATCHED.as_millis());
 const _: () = assert!(CONFIG_POLL_UNWATCHED.as_millis() < CONFIG_POLL.as_millis());
+const _: () = assert!(OUTBOX_FLUSH.as_millis() < FLUSH.as_millis());
+const _: () = assert!(OUTBOX_BATCH_RECORDS < OUTBOX_RECORDS && OUTBOX_BATCH_BYTES < OUTBOX_BYTES);
+const _: () =
+    assert!(REPORT_INSTANCES <= OUTBOX_RECORDS, "one report alone must not overflow a backend's queue");

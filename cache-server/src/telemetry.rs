@@ -504,3 +504,12 @@ pub fn panicked(what: &str, message: &str) {
 pub fn listener_failed(listener: &str, reason: &str) {
     tracing::error!(listener, reason, "listener failed");
 }
+
+/// What an adapter writes to cannot be reached.
+pub fn backend_away(handler: &str, reason: &str) {
+    tracing::warn!(
+        handler,
+        reason,
+        "the adapter's backend is away: what waits is kept as far as there is room"
+    );
+}
