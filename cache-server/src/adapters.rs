@@ -9,12 +9,15 @@
 //! long that state will stand. A handler spawns nothing before it is told that its configuration is in force.
 
 mod deny;
+#[cfg(test)]
+mod fixture;
 mod generic_list;
 mod ip_list;
 mod list_source;
 mod outbox;
 mod params;
 mod prometheus;
+mod statsd;
 mod stdio;
 
 use std::collections::BTreeMap;
@@ -173,12 +176,13 @@ pub trait Handler: Send + Sync + 'static {
 }
 
 /// Every adapter that this server has.
-pub static ALL: [Adapter; 5] = [
+pub static ALL: [Adapter; 6] = [
     Adapter { info: deny::INFO, build: deny::build },
     Adapter { info: generic_list::INFO, build: generic_list::build },
     Adapter { info: ip_list::INFO, build: ip_list::build },
     Adapter { info: stdio::INFO, build: stdio::build },
     Adapter { info: prometheus::INFO, build: prometheus::build },
+    Adapter { info: statsd::INFO, build: statsd::build },
 ];
 
 /// What configuration needs to know of them.
@@ -218,6 +222,19 @@ fn json_weight(value: &serde_json::Value) -> usize {
             fields.iter().map(|(key, value)| key.len() + json_weight(value)).sum()
         }
     }
+}
+
+/// What a measured value counts: text counts if it is a number, and a span of time in seconds. What is no number, or
+/// not a finite one, counts nothing.
+fn number(value: &Value) -> Option<f64> {
+    let number = match value {
+        Value::Int64(number) => Some(*number as f64),
+        Value::Double(number) => Some(*number),
+        Value::Duration(span) => Some(span.as_secs_f64()),
+        Value::String(text) => text.parse().ok(),
+        Value::Bool(_) | Value::Timestamp(_) | Value::Bytes(_) | Value::StringMap(_) => None,
+    };
+    number.filter(|number| number.is_finite())
 }
 
 fn invalid(config: &HandlerConfig, reason: impl std::fmt::Display) -> InvalidHandler {

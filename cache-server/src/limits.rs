@@ -189,6 +189,18 @@ pub const OUTBOX_RETRY_MAX: Duration = Duration::from_secs(30);
 /// How long what waits for a backend may take to be sent when the server or the handler ends.
 pub const OUTBOX_FLUSH: Duration = Duration::from_secs(4);
 
+/// How long sending to a statsd backend may take, the look-up of its address included.
+pub const STATSD_SEND: Duration = Duration::from_secs(5);
+
+/// How often the address of a statsd backend is looked up again.
+pub const STATSD_LOOKUP: Duration = Duration::from_secs(60);
+
+/// Bytes of a metric's name in statsd; the rest is cut off.
+pub const STATSD_NAME_BYTES: usize = 256;
+
+/// Bytes of one datagram.
+pub const DATAGRAM_BYTES: u32 = 65_507;
+
 const _: () = assert!(CONFIG_FILE_BYTES <= CONFIG_BYTES);
 const _: () = assert!(QUOTED_BYTES < STATUS_MESSAGE_BYTES);
 const _: () = assert!(REPORT_INSTANCES <= LOG_QUEUE, "one report alone must not overflow the log's queue");

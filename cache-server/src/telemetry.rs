@@ -513,3 +513,12 @@ pub fn backend_away(handler: &str, reason: &str) {
         "the adapter's backend is away: what waits is kept as far as there is room"
     );
 }
+
+/// A template names what its metric does not have.
+pub fn metric_name_skipped(handler: &str, metric: &str) {
+    tracing::warn!(
+        handler,
+        metric,
+        "the name's template uses a label that the metric does not have: not used"
+    );
+}

@@ -159,6 +159,51 @@ impl<'a> Params<'a> {
         chosen
     }
 
+
+    /// A number, not negative.
+    pub(super) fn decimal(&mut self, field: &'static str) -> Option<f64> {
+        let value = self.value(field)?;
+        let number = value.as_f64().filter(|number| *number >= 0.0);
+        if number.is_none() {
+            self.problem(field, format!("expected a number from 0, found {value}"));
+        }
+        number
+    }
+
+    /// A host and a port, such as `localhost:8125` or `[::1]:8125`.
+    pub(super) fn address(&mut self, field: &'static str) -> Option<&'a str> {
+        let text = self.text(field)?;
+        let is_address = text
+            .rsplit_once(':')
+            .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0));
+        if !is_address {
+            self.problem(
+                field,
+                format!("expected a host and a port such as `localhost:8125`, found `{text}`"),
+            );
+        }
+        is_address.then_some(text)
+    }
+
+    /// Texts by name.
+    pub(super) fn text_map(&mut self, field: &'static str) -> Vec<(&'a str, &'a str)> {
+        let Some(value) = self.value(field) else { return Vec::new() };
+        let Some(fields) = value.as_object() else {
+            self.problem(field, format!("expected texts by name, found {}", kind(value)));
+            return Vec::new();
+        };
+        let mut texts = Vec::with_capacity(fields.len());
+        for (name, value) in fields {
+            match value.as_str() {
+                Some(text) => texts.push((name.as_str(), text)),
+                None => {
+                    self.problem(&format!("{field}.{name}"), format!("expected text, found {}", kind(value)));
+                }
+            }
+        }
+        texts
+    }
+
     /// All problems, those of unknown fields included.
     pub(super) fn into_problems(mut self) -> Vec<ParamProblem> {
         let known: Vec<&str> = self.asked.clone();

@@ -9,13 +9,12 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
-use attributes::Value;
 use policy::{
     AdapterInfo, AspectKind, HandlerConfig, MetricDescriptor, MetricKind, MetricValue, ParamProblem,
 };
 
 use super::params::Params;
-use super::{Handler, HandlerError, InvalidHandler, Surroundings};
+use super::{Handler, HandlerError, InvalidHandler, Surroundings, number};
 use crate::exposition::{Definition, Family, Kind};
 use crate::telemetry::Telemetry;
 use crate::{limits, telemetry, text};
@@ -148,7 +147,7 @@ impl MetricRegistry {
         if !labels.iter().map(|(name, _)| name).eq(metric.descriptor.labels.keys()) {
             return Err(Dropped::Definition);
         }
-        let number = number(value).filter(|number| !number.is_nan()).ok_or(Dropped::Value)?;
+        let number = number(value).ok_or(Dropped::Value)?;
         if descriptor.kind == MetricKind::Counter && number < 0.0 {
             return Err(Dropped::Value);
         }
@@ -162,17 +161,6 @@ impl MetricRegistry {
             MetricKind::Counter | MetricKind::Distribution => series.add(number),
         }
         Ok(())
-    }
-}
-
-/// Spans of time count in seconds, text if it is a number.
-fn number(value: &Value) -> Option<f64> {
-    match value {
-        Value::Int64(number) => Some(*number as f64),
-        Value::Double(number) => Some(*number),
-        Value::Duration(span) => Some(span.as_secs_f64()),
-        Value::String(text) => text.parse().ok(),
-        Value::Bool(_) | Value::Timestamp(_) | Value::Bytes(_) | Value::StringMap(_) => None,
     }
 }
 

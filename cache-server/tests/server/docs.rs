@@ -42,6 +42,23 @@ fn every_adapter_is_documented() {
     }
 }
 
+#[test]
+fn the_examples_of_each_adapter_are_a_configuration_without_findings() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/adapters");
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let text = page(&format!("adapters/{name}"));
+        let files = examples(&text);
+        let loaded = policy::load(&files, &cache_server::adapters::infos(), &policy::Options::default());
+        let findings: Vec<_> = loaded.diagnostics.iter().map(ToString::to_string).collect();
+        assert!(findings.is_empty(), "{name}: {}", findings.join("\n"));
+        assert!(
+            loaded.snapshot.is_some_and(|snapshot| !snapshot.handlers().is_empty()),
+            "{name}: no adapter"
+        );
+    }
+}
+
 #[tokio::test]
 async fn every_metric_is_documented() {
     let server = TestServer::start(tree("adapters: []", "rules: []"), 1).await;

@@ -50,4 +50,4 @@ pub use kind::{AspectKind, Phase, UnknownAspectKind};
 pub use load::{Loaded, Options, SourceFile, load};
 pub use plan::{Plan, SelectedHeaders, SelectorError};
 pub use snapshot::{Demand, Snapshot};
-pub use template::RenderError;
+pub use template::{InvalidTemplate, NameTemplate, RenderError};

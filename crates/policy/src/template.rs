@@ -12,6 +12,7 @@
 //! printed is escaped to stand inside of a JSON string, so that no request can break out of one.
 
 mod layout;
+mod name;
 mod parse;
 mod render;
 mod segments;
@@ -24,6 +25,7 @@ use attributes::Value;
 use thiserror::Error;
 
 pub(crate) use self::layout::Layout;
+pub use self::name::NameTemplate;
 use crate::{AspectError, LogDescriptor, LogPayload, PayloadFormat};
 
 /// A compiled template.
@@ -46,7 +48,7 @@ pub(crate) struct VariableUse {
 /// Why a text is not a template.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{message}")]
-pub(crate) struct InvalidTemplate {
+pub struct InvalidTemplate {
     pub(crate) message: String,
     /// Bytes of the template's text.
     pub(crate) span: Range<usize>,

@@ -1,6 +1,6 @@
 //! Tests of the registry.
 
-use attributes::{Duration, ValueType};
+use attributes::{Duration, Value, ValueType};
 use policy::Buckets;
 
 use super::*;

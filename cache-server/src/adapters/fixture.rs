@@ -1,0 +1,29 @@
+//! What tests of adapters build handlers with.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use policy::HandlerConfig;
+
+use super::{ALL, Surroundings};
+
+/// Surroundings without a folder.
+pub(super) fn surroundings() -> Surroundings {
+    Surroundings { root: PathBuf::new(), telemetry: Arc::default(), metrics: Arc::default() }
+}
+
+/// A block called `test`.
+pub(super) fn block(adapter: &str, params: serde_json::Value) -> HandlerConfig {
+    let info = &ALL.iter().find(|known| known.info.name == adapter).unwrap().info;
+    let outputs = (info.outputs)(&params);
+    HandlerConfig { name: "test".to_owned(), impl_name: info.name, kinds: info.kinds, params, outputs }
+}
+
+/// How much the block `test` dropped for a reason.
+pub(super) fn dropped(surroundings: &Surroundings, reason: &str) -> u64 {
+    let mut page = String::new();
+    surroundings.telemetry.write(None, &mut page);
+    let sample = format!("mixer_adapter_dropped_total{{handler=\"test\",reason=\"{reason}\"}} ");
+    let value = page.lines().find_map(|line| line.strip_prefix(&sample));
+    value.map_or(0, |value| value.parse().unwrap())
+}
