@@ -11,6 +11,7 @@
 mod deny;
 #[cfg(test)]
 mod fixture;
+mod fluentd;
 mod generic_list;
 mod ip_list;
 mod list_source;
@@ -176,13 +177,14 @@ pub trait Handler: Send + Sync + 'static {
 }
 
 /// Every adapter that this server has.
-pub static ALL: [Adapter; 6] = [
+pub static ALL: [Adapter; 7] = [
     Adapter { info: deny::INFO, build: deny::build },
     Adapter { info: generic_list::INFO, build: generic_list::build },
     Adapter { info: ip_list::INFO, build: ip_list::build },
     Adapter { info: stdio::INFO, build: stdio::build },
     Adapter { info: prometheus::INFO, build: prometheus::build },
     Adapter { info: statsd::INFO, build: statsd::build },
+    Adapter { info: fluentd::INFO, build: fluentd::build },
 ];
 
 /// What configuration needs to know of them.

@@ -198,6 +198,9 @@ pub const STATSD_LOOKUP: Duration = Duration::from_secs(60);
 /// Bytes of a metric's name in statsd; the rest is cut off.
 pub const STATSD_NAME_BYTES: usize = 256;
 
+/// Bytes of a fluentd receiver's acknowledgement.
+pub const FLUENTD_ANSWER_BYTES: usize = 4096;
+
 /// Bytes of one datagram.
 pub const DATAGRAM_BYTES: u32 = 65_507;
 

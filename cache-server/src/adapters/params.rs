@@ -159,6 +159,15 @@ impl<'a> Params<'a> {
         chosen
     }
 
+    /// True or false.
+    pub(super) fn truth(&mut self, field: &'static str) -> Option<bool> {
+        let value = self.value(field)?;
+        let truth = value.as_bool();
+        if truth.is_none() {
+            self.problem(field, format!("expected true or false, found {}", kind(value)));
+        }
+        truth
+    }
 
     /// A number, not negative.
     pub(super) fn decimal(&mut self, field: &'static str) -> Option<f64> {
