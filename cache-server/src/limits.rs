@@ -99,6 +99,9 @@ pub const LOG_QUEUE_BYTES: usize = 64 * 1024 * 1024;
 /// Bytes of what goes into one log line, before it is written as JSON; a larger entry is dropped and counted.
 pub const LOG_ENTRY_BYTES: usize = 1024 * 1024;
 
+/// Bytes of lines that are written at a time, and one line.
+pub const LOG_WRITE_BYTES: usize = 1024 * 1024;
+
 /// Series of one metric; a new combination of label values on top is dropped and counted.
 pub const METRIC_SERIES: usize = 10_000;
 

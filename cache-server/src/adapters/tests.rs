@@ -40,6 +40,9 @@ fn parameters_are_read_strictly() {
     check("stdioLogger", &json!({ "logStream": "STDOUT" }), &[]);
     check("stdioLogger", &json!({ "log_stream": 1 }), &[]);
     check("stdioLogger", &json!({ "logStream": "FILE" }), &["logStream"]);
+    check("stdioLogger", &json!({ "format": "TEXT" }), &[]);
+    check("stdioLogger", &json!({ "omit_empty_fields": true }), &[]);
+    check("stdioLogger", &json!({ "format": "TEXT", "omitEmptyFields": true }), &["omitEmptyFields"]);
 }
 
 #[test]
@@ -67,7 +70,10 @@ fn parameters_of_lists() {
 #[test]
 fn unknown_parameters_are_told_what_there_is() {
     let found = problems("stdioLogger", &json!({ "logstream": "STDOUT" }));
-    assert_eq!(found, [("logstream".to_owned(), "unknown field; there are logStream".to_owned())]);
+    assert_eq!(
+        found,
+        [("logstream".to_owned(), "unknown field; there are logStream, format, omitEmptyFields".to_owned())]
+    );
 }
 
 #[test]
