@@ -17,6 +17,7 @@ mod ip_list;
 mod line_writer;
 mod list_source;
 mod log_line;
+mod no_op;
 mod outbox;
 mod params;
 mod prometheus;
@@ -179,7 +180,7 @@ pub trait Handler: Send + Sync + 'static {
 }
 
 /// Every adapter that this server has.
-pub static ALL: [Adapter; 7] = [
+pub static ALL: [Adapter; 8] = [
     Adapter { info: deny::INFO, build: deny::build },
     Adapter { info: generic_list::INFO, build: generic_list::build },
     Adapter { info: ip_list::INFO, build: ip_list::build },
@@ -187,6 +188,7 @@ pub static ALL: [Adapter; 7] = [
     Adapter { info: prometheus::INFO, build: prometheus::build },
     Adapter { info: statsd::INFO, build: statsd::build },
     Adapter { info: fluentd::INFO, build: fluentd::build },
+    Adapter { info: no_op::INFO, build: no_op::build },
 ];
 
 /// What configuration needs to know of them.
