@@ -9,6 +9,7 @@
 //! long that state will stand. A handler spawns nothing before it is told that its configuration is in force.
 
 mod deny;
+mod file_logger;
 #[cfg(test)]
 mod fixture;
 mod fluentd;
@@ -57,6 +58,8 @@ pub struct Surroundings {
     pub telemetry: Arc<Telemetry>,
     /// What all `prometheus` blocks measure.
     pub metrics: Arc<MetricRegistry>,
+    /// The folder that logs are written below; without it, none are written to files.
+    pub log_root: Option<PathBuf>,
 }
 
 /// A block cannot come alive, though its parameters are well-formed.
@@ -180,7 +183,7 @@ pub trait Handler: Send + Sync + 'static {
 }
 
 /// Every adapter that this server has.
-pub static ALL: [Adapter; 8] = [
+pub static ALL: [Adapter; 9] = [
     Adapter { info: deny::INFO, build: deny::build },
     Adapter { info: generic_list::INFO, build: generic_list::build },
     Adapter { info: ip_list::INFO, build: ip_list::build },
@@ -189,6 +192,7 @@ pub static ALL: [Adapter; 8] = [
     Adapter { info: statsd::INFO, build: statsd::build },
     Adapter { info: fluentd::INFO, build: fluentd::build },
     Adapter { info: no_op::INFO, build: no_op::build },
+    Adapter { info: file_logger::INFO, build: file_logger::build },
 ];
 
 /// What configuration needs to know of them.

@@ -102,6 +102,9 @@ pub const LOG_ENTRY_BYTES: usize = 1024 * 1024;
 /// Bytes of lines that are written at a time, and one line.
 pub const LOG_WRITE_BYTES: usize = 1024 * 1024;
 
+/// Old files of one log that are kept.
+pub const LOG_FILES: u32 = 1000;
+
 /// Series of one metric; a new combination of label values on top is dropped and counted.
 pub const METRIC_SERIES: usize = 10_000;
 

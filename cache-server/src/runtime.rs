@@ -139,8 +139,20 @@ impl Runtime {
             news: watch::Sender::default(),
             loading: Mutex::new(()),
             options,
-            surroundings: Surroundings { root, telemetry, metrics: Arc::new(MetricRegistry::default()) },
+            surroundings: Surroundings {
+                root,
+                telemetry,
+                metrics: Arc::new(MetricRegistry::default()),
+                log_root: None,
+            },
         }
+    }
+
+    /// The same, with a folder that logs may be written below.
+    #[must_use]
+    pub fn with_log_root(mut self, log_root: Option<PathBuf>) -> Self {
+        self.surroundings.log_root = log_root;
+        self
     }
 
     /// The configuration in force.

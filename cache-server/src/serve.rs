@@ -43,6 +43,8 @@ pub struct Options {
     pub is_dictionary_given: bool,
     /// How a request says which subject it is for.
     pub policy: policy::Options,
+    /// The folder that adapters may write logs below; without it, none do.
+    pub log_root: Option<PathBuf>,
 }
 
 /// A server cannot start.
@@ -90,14 +92,16 @@ impl Server {
     /// Binds both addresses, loads the configuration and serves. A configuration that does not do is no obstacle:
     /// the server waits for one that does.
     pub async fn start(options: Options) -> Result<Self, StartError> {
-        let Options { config, listen, admin, l2_entries, dictionary, is_dictionary_given, policy } = options;
+        let Options { config, listen, admin, l2_entries, dictionary, is_dictionary_given, policy, log_root } =
+            options;
         let listener = bind(listen).await?;
         let admin_listener = bind(admin).await?;
         let listen = local(&listener, listen)?;
         let admin = local(&admin_listener, admin)?;
 
         let telemetry = Arc::new(Telemetry::new());
-        let runtime = Arc::new(Runtime::new(config.clone(), policy, Arc::clone(&telemetry)));
+        let runtime = Runtime::new(config.clone(), policy, Arc::clone(&telemetry)).with_log_root(log_root);
+        let runtime = Arc::new(runtime);
         let l2 = Arc::new(L2::new(l2_entries, random()?));
         let mut reloader = Reloader::new(config, Arc::clone(&runtime), Arc::clone(&l2));
         reloader.load().await;

@@ -72,11 +72,11 @@ fn direct_response(params: &mut Params<'_>, status: &Status) -> RouteDirective {
         params.problem("body", format!("longer than {} bytes", limits::DIRECT_RESPONSE_BYTES));
     }
     let mut headers = Vec::new();
-    for (name, value) in params.text_map("headers").unwrap_or_default() {
+    for (name, value) in params.text_map("headers") {
         let name = name.to_ascii_lowercase();
         let is_header = axum::http::HeaderName::from_bytes(name.as_bytes()).is_ok();
-        if is_header && axum::http::HeaderValue::from_str(&value).is_ok() {
-            headers.push(HeaderOperation { name, operation: Operation::Replace(value) });
+        if is_header && axum::http::HeaderValue::from_str(value).is_ok() {
+            headers.push(HeaderOperation { name, operation: Operation::Replace(value.to_owned()) });
         } else {
             params.problem(&format!("headers.{name}"), "no header has this name or value");
         }

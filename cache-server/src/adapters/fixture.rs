@@ -9,7 +9,7 @@ use super::{ALL, Surroundings};
 
 /// Surroundings without a folder.
 pub(super) fn surroundings() -> Surroundings {
-    Surroundings { root: PathBuf::new(), telemetry: Arc::default(), metrics: Arc::default() }
+    Surroundings { root: PathBuf::new(), telemetry: Arc::default(), metrics: Arc::default(), log_root: None }
 }
 
 /// A block called `test`.

@@ -39,7 +39,7 @@ pub(super) fn build(config: &HandlerConfig, _: &Surroundings) -> Result<Arc<dyn 
 impl Handler for NoOp {
     async fn deny(&self) -> Result<Answer, HandlerError> {
         let status = Status::new(Code::FailedPrecondition, "");
-        Ok(Answer { status, validity: Validity::Revision })
+        Ok(Answer { status, directive: None, validity: Validity::Revision })
     }
 
     async fn contains(&self, _: &Value) -> Result<Membership, HandlerError> {

@@ -98,27 +98,6 @@ impl<'a> Params<'a> {
         Some(texts)
     }
 
-    /// A map of texts. Numbers and truth values stand for their text.
-    pub(super) fn text_map(&mut self, field: &'static str) -> Option<Vec<(String, String)>> {
-        let value = self.value(field)?;
-        let Some(entries) = value.as_object() else {
-            self.problem(field, format!("expected a map, found {}", kind(value)));
-            return None;
-        };
-        let mut texts = Vec::with_capacity(entries.len());
-        for (key, value) in entries {
-            match value {
-                Value::String(text) => texts.push((key.clone(), text.clone())),
-                Value::Number(number) => texts.push((key.clone(), number.to_string())),
-                Value::Bool(truth) => texts.push((key.clone(), truth.to_string())),
-                other => {
-                    self.problem(&format!("{field}.{key}"), format!("expected text, found {}", kind(other)));
-                }
-            }
-        }
-        Some(texts)
-    }
-
     /// A whole number, not negative.
     pub(super) fn count(&mut self, field: &'static str) -> Option<u32> {
         let value = self.value(field)?;

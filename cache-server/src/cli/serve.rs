@@ -35,6 +35,10 @@ pub(super) struct Serve {
     #[arg(long, value_name = "FILE")]
     dictionary: Option<PathBuf>,
 
+    /// The folder that `fileLogger` adapters write below. Without it a configuration that has one is refused.
+    #[arg(long, value_name = "DIR")]
+    log_root: Option<PathBuf>,
+
     #[command(flatten)]
     identity: Identity,
 }
@@ -50,6 +54,7 @@ pub(super) fn run(arguments: Serve) -> Result<ExitCode, String> {
         dictionary: dictionary(arguments.dictionary.as_deref())?,
         is_dictionary_given: arguments.dictionary.is_some(),
         policy: arguments.identity.into(),
+        log_root: arguments.log_root,
     };
     let threads = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let threads = threads.map_err(|error| format!("cannot start threads: {error}"))?;

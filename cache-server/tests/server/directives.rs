@@ -12,7 +12,7 @@ adapters:
     impl: denyChecker
     params:
       error: { code: PERMISSION_DENIED, message: not any more }
-      directResponse: { code: 410, body: "<h1>gone</h1>", headers: { Content-Type: text/html, x-retries: 0 } }
+      directResponse: { code: 410, body: "<h1>gone</h1>", headers: { Content-Type: text/html, x-retries: "0" } }
 "#;
 
 const RULES: &str = r#"

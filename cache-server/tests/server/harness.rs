@@ -142,6 +142,7 @@ impl TestServer {
             // As with `--dictionary`: clients here know the server's words without a proof.
             is_dictionary_given: true,
             policy: policy::Options::default(),
+            log_root: None,
         };
         let server = Server::start(options).await.unwrap();
         let client = MixerClient::connect(format!("http://{}", server.listen())).await.unwrap();
