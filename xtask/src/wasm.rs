@@ -16,7 +16,7 @@ use crate::workspace;
 pub(crate) use toolchain::{Toolchain, toolchain};
 
 /// The crates that must compile for a target without clock, socket and file.
-const CORE: [&str; 6] = ["proto", "attributes", "checkcache", "expr", "policy", "client"];
+const CORE: [&str; 7] = ["proto", "attributes", "checkcache", "expr", "policy", "client", "quota"];
 
 /// Builds `filter.wasm` and tells where it is.
 pub(crate) fn build() -> Result<PathBuf> {
