@@ -16,6 +16,7 @@ mod eval;
 mod explain;
 mod report;
 mod serve;
+mod test;
 mod validate;
 mod version;
 mod vocabulary;
@@ -31,6 +32,7 @@ use self::eval::Eval;
 use self::explain::Explain;
 use self::report::Report;
 use self::serve::Serve;
+use self::test::Test;
 use self::validate::Validate;
 use self::vocabulary::Vocabulary;
 
@@ -62,6 +64,11 @@ enum Action {
     ///
     /// Ends with 1 if it would be refused.
     Validate(Validate),
+
+    /// Runs the `*.test.yml` files of a configuration: requests, and what should become of them.
+    ///
+    /// Ends with 1 if a case fails, or if there is none.
+    Test(Test),
 
     /// Says what a configuration would decide about a request, and why.
     ///
@@ -96,6 +103,7 @@ pub fn main() -> ExitCode {
         Action::Serve(arguments) => serve::run(arguments),
         Action::Cache(command) => cache::run(command),
         Action::Validate(arguments) => validate::run(arguments),
+        Action::Test(arguments) => test::run(arguments),
         Action::Explain(arguments) => explain::run(arguments),
         Action::Eval(arguments) => eval::run(arguments),
         Action::Check(arguments) => check::run(&arguments),

@@ -65,6 +65,21 @@ pub async fn allocate(
     Allocation { grant, trace }
 }
 
+/// What limits a quota for a request, without taking any of it; `None` if nothing does.
+pub fn limit(
+    active: &Active,
+    bag: &Bag,
+    preprocessed: &Preprocessed,
+    name: &str,
+    telemetry: &Telemetry,
+) -> Result<Option<QuotaInstance>, Status> {
+    if let Some(failure) = preprocessed.failures.first() {
+        return Err(internal(&failure.location, &failure.message));
+    }
+    let (found, _) = find(active, bag, preprocessed, name, telemetry);
+    Ok(found?.map(|(_, quota)| quota))
+}
+
 /// The aspect that limits a quota and its counter, if there is one.
 type Found<'s> = Result<Option<(&'s Aspect, QuotaInstance)>, Status>;
 

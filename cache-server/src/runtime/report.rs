@@ -43,6 +43,48 @@ pub struct Failures {
     first: Vec<String>,
 }
 
+/// What would be told about a request. Nobody is told.
+#[derive(Debug, Default)]
+pub struct Told {
+    /// Log entries, in plan order.
+    pub entries: Vec<LogEntry>,
+    /// Measured values, in plan order.
+    pub values: Vec<MetricValue>,
+    /// What could not be evaluated.
+    pub errors: Vec<String>,
+}
+
+/// Evaluates what aspects would tell about a request over which `derived` attributes lie.
+pub fn told(active: &Active, bag: &Bag, derived: &Bag) -> Told {
+    let mut told = Told::default();
+    let mut recorder = Recorder::untraced(bag);
+    recorder.lay_over(derived);
+    let plan = active.snapshot.resolve_report(&mut recorder);
+    let selectors =
+        plan.errors.iter().map(|error| format!("{}: {}", error.location, text::chain(&error.error)));
+    told.errors.extend(selectors);
+    let now = now();
+    for aspect in plan.aspects {
+        let errors = match aspect.evaluate(&mut recorder, now) {
+            Ok(Instance::Logs(logs)) => {
+                told.entries.extend(logs.entries);
+                logs.errors
+            }
+            Ok(Instance::Metrics(metrics)) => {
+                told.values.extend(metrics.values);
+                metrics.errors
+            }
+            Ok(Instance::Denial | Instance::ListEntry(_) | Instance::Quota(_) | Instance::Inputs(_)) => {
+                Vec::new()
+            }
+            Err(error) => vec![error],
+        };
+        let errors = errors.iter().map(|error| format!("{}: {}", aspect.location, text::chain(error)));
+        told.errors.extend(errors);
+    }
+    told
+}
+
 // === impl Reporter ===
 
 impl<'a> Reporter<'a> {

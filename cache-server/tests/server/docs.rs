@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use policy::SourceFile;
 
-use crate::harness::{TestServer, tree};
+use crate::harness::{TestServer, tree, write};
 
 fn page(name: &str) -> String {
     let path: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs").join(name);
@@ -24,11 +24,21 @@ fn examples(page: &str) -> Vec<SourceFile> {
 #[test]
 fn the_examples_are_a_configuration_without_findings() {
     let files = examples(&page("configuration.md"));
-    assert_eq!(files.len(), 5);
+    assert_eq!(files.len(), 6);
     let loaded = policy::load(&files, &cache_server::adapters::infos(), &policy::Options::default());
     let findings: Vec<_> = loaded.diagnostics.iter().map(ToString::to_string).collect();
     assert!(findings.is_empty(), "{}", findings.join("\n"));
     assert!(loaded.snapshot.is_some());
+}
+
+#[tokio::test]
+async fn the_examples_do_what_their_suite_says() {
+    let folder = tempfile::tempdir().unwrap();
+    for SourceFile { path, text } in examples(&page("configuration.md")) {
+        write(folder.path(), &path, &text);
+    }
+    let (code, page) = crate::suite::test(folder.path(), &[]).await;
+    assert_eq!((code, page.as_str()), (Some(0), "2 passed, 0 failed\n"));
 }
 
 #[test]

@@ -15,3 +15,4 @@ mod lists;
 mod process;
 mod reload;
 mod report;
+mod suite;

@@ -6,6 +6,7 @@
 //! scopes/<scope>/subjects/<subject>/rules.yml
 //! ```
 
+use crate::is_suite;
 use crate::subject::GLOBAL;
 use crate::suggest::nearest;
 
@@ -36,7 +37,7 @@ impl Place {
     pub(super) fn of(path: &str) -> Result<Self, Misplaced> {
         let path = path.trim_start_matches('/');
         let stem = path.strip_suffix(".yml").or_else(|| path.strip_suffix(".yaml"));
-        let Some(stem) = stem else { return Err(Misplaced::NotConfiguration) };
+        let Some(stem) = stem.filter(|_| !is_suite(path)) else { return Err(Misplaced::NotConfiguration) };
         let elements: Vec<_> = stem.split('/').collect();
         match elements.as_slice() {
             ["scopes", GLOBAL, DESCRIPTORS] => Ok(Self::Descriptors),

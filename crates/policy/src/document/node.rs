@@ -38,7 +38,7 @@ pub(crate) struct Entry {
 
 impl Node {
     /// Reads a file; if it is not YAML, that is reported, and there is nothing. An empty file is null.
-    pub(super) fn parse(file: usize, text: &str, findings: &mut Findings<'_>) -> Option<Self> {
+    pub(crate) fn parse(file: usize, text: &str, findings: &mut Findings<'_>) -> Option<Self> {
         let options = serde_saphyr::options! {
             budget: serde_saphyr::budget! {
                 max_depth: YAML_DEPTH_MAX,

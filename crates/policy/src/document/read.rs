@@ -84,6 +84,18 @@ impl Node {
         span.map(attributes::Duration::to_std)
     }
 
+    /// A span of time in Go's notation that is not negative.
+    pub(crate) fn duration(&self, what: &str, findings: &mut Findings<'_>) -> Option<std::time::Duration> {
+        let text = self.coerced_text(what, findings)?;
+        let span = attributes::Duration::parse_go(&text.value).filter(|span| span.nanos() >= 0);
+        if span.is_none() {
+            findings
+                .error(text.at, format!("expected a duration for {what}, found `{}`", text.value))
+                .help("durations look like 250ms, 30s or 1m30s".to_owned());
+        }
+        span.map(attributes::Duration::to_std)
+    }
+
     /// A number, also one in quotes.
     pub(crate) fn number(&self, what: &str, findings: &mut Findings<'_>) -> Option<f64> {
         let number = match &self.content {

@@ -132,7 +132,7 @@ fn limit(
 ) -> Option<QuotaLimit> {
     let max_amount = max_amount(amount, quota, findings);
     let span = match expiration {
-        Some(node) => node.span("`expiration`", findings)?,
+        Some(node) => node.duration("`expiration`", findings)?,
         None => Duration::ZERO,
     };
     let at = expiration.map_or(quota, |node| node.at);
