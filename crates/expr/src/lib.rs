@@ -71,6 +71,7 @@ mod pattern;
 
 pub use error::{CompileError, EvalError, Warning};
 pub use manifest::Manifest;
+pub use pattern::regex_source;
 pub use program::{Program, compile};
 pub use suggest::nearest;
 pub use tuning::{Look, Tuning};

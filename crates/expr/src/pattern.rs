@@ -33,6 +33,12 @@ pub(crate) fn regex(pattern: &str) -> Result<Regex, EvalError> {
     })
 }
 
+/// Checks a regular expression in RE2's notation, within the limits of this crate, and gives it in the notation of the
+/// `regex` crate: for who looks for many at once.
+pub fn regex_source(pattern: &str) -> Result<String, EvalError> {
+    Ok(regex(pattern)?.as_str().to_owned())
+}
+
 /// A regular expression in RE2's notation as the table that a trace carries. `None` if it would be too large.
 ///
 /// It finds what [`regex()`] finds: the same parser and the same library make it, of the same translation.
