@@ -7,17 +7,14 @@ use super::super::expressions::compile;
 use super::ParamsReader;
 use crate::ListsParams;
 use crate::diagnostic::Findings;
-use crate::document::{Fields, Text};
+use crate::document::{Fields, Node, Text};
 
 impl ParamsReader<'_> {
     pub(super) fn lists(&self, mut fields: Fields<'_>, findings: &mut Findings<'_>) -> Option<ListsParams> {
         let blacklist = fields.take("blacklist", findings);
         let expression = fields.take("check_expression", findings);
         fields.finish(findings);
-        let blacklist = match blacklist {
-            Some(node) => node.boolean("`blacklist`", findings)?,
-            None => false,
-        };
+        let blacklist = self.blacklist(blacklist, findings)?;
         let text = match expression {
             Some(node) => node.text("`check_expression`", findings)?,
             None => Text { at: self.at, value: "source.ip".to_owned() },
@@ -33,5 +30,27 @@ impl ParamsReader<'_> {
             return None;
         }
         Some(ListsParams { blacklist, check_expression })
+    }
+
+    /// Whether what is on the list is refused. The block may say it for all aspects that use it; then an aspect says the
+    /// same, or nothing.
+    fn blacklist(&self, node: Option<&Node>, findings: &mut Findings<'_>) -> Option<bool> {
+        let block = self.handler.and_then(|handler| self.context.vocabulary.handlers.config(handler));
+        let of_block = block.and_then(|block| Some((block, block.params.get("blacklist")?.as_bool()?)));
+        let of_aspect = match node {
+            Some(node) => Some((node.at, node.boolean("`blacklist`", findings)?)),
+            None => None,
+        };
+        match (of_aspect, of_block) {
+            (Some((at, here)), Some((block, there))) if here != there => {
+                let name = &block.name;
+                let message =
+                    format!("the aspect says `blacklist: {here}`, its adapter block `{name}` says {there}");
+                findings.error(at, message).help("say it in one of the two places");
+                None
+            }
+            (Some((_, said)), _) | (None, Some((_, said))) => Some(said),
+            (None, None) => Some(false),
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use expect_test::expect;
 
-use super::check_rules;
+use super::{check_rules, check_tree};
 
 #[test]
 fn a_selector_on_an_aspect_guards_it_alone() {
@@ -621,5 +621,37 @@ fn header_operations() {
                |                      ^^^^^
               = help: did you mean `values`?
         "#]],
+    );
+}
+
+#[test]
+fn a_block_and_its_aspect_agree_on_what_its_list_means() {
+    let tree = |said: &str| {
+        format!(
+            r#"//- scopes/global/descriptors.yml
+manifests: [{{ name: m, attributes: {{ source.user: {{ value_type: STRING }} }} }}]
+//- scopes/global/adapters.yml
+adapters:
+  - {{ name: default, impl: genericListChecker, params: {{ blacklist: true }} }}
+//- scopes/global/subjects/global/rules.yml
+rules:
+  - aspects:
+      - kind: lists
+        params: {{ checkExpression: source.user{said} }}
+"#
+        )
+    };
+    check_tree(&tree(""), &expect![""]);
+    check_tree(&tree(", blacklist: true"), &expect![""]);
+    check_tree(
+        &tree(", blacklist: false"),
+        &expect![[r#"
+        error: the aspect says `blacklist: false`, its adapter block `default` says true
+         --> scopes/global/subjects/global/rules.yml:4:60
+          |
+        4 |         params: { checkExpression: source.user, blacklist: false }
+          |                                                            ^^^^^
+          = help: say it in one of the two places
+    "#]],
     );
 }
