@@ -13,10 +13,8 @@ mod file_logger;
 #[cfg(test)]
 mod fixture;
 mod fluentd;
-mod generic_list;
-mod ip_list;
 mod line_writer;
-mod list_source;
+mod list;
 mod log_line;
 mod no_op;
 mod outbox;
@@ -35,6 +33,7 @@ use attributes::Value;
 use checkcache::{RouteDirective, Status, Validity};
 use policy::{AdapterInfo, HandlerConfig, LogEntry, LogPayload, MetricValue, QuotaInstance};
 use thiserror::Error;
+use tokio::sync::Notify;
 
 pub use self::prometheus::MetricRegistry;
 use crate::telemetry::Telemetry;
@@ -60,7 +59,14 @@ pub struct Surroundings {
     pub metrics: Arc<MetricRegistry>,
     /// The folder that logs are written below; without it, none are written to files.
     pub log_root: Option<PathBuf>,
+    /// Where handlers say that answers do not stand any more.
+    pub recall: Recall,
 }
+
+/// What handlers say when answers that they gave do not stand any more, though their validity is not over: something
+/// changed that no request shows. The server then forgets all verdicts, and so do the proxies that listen to it.
+#[derive(Debug, Clone, Default)]
+pub struct Recall(Arc<Notify>);
 
 /// A block cannot come alive, though its parameters are well-formed.
 #[derive(Debug, Error)]
@@ -139,6 +145,18 @@ pub struct Derived {
     pub validity: Validity,
 }
 
+impl Recall {
+    /// Says so. What is said several times before it is heard is heard once.
+    pub(crate) fn answers(&self) {
+        self.0.notify_one();
+    }
+
+    /// Waits until a handler says so.
+    pub(crate) async fn is_due(&self) {
+        self.0.notified().await;
+    }
+}
+
 /// An adapter block that is alive. An adapter implements the methods of the kinds that it serves.
 #[async_trait]
 pub trait Handler: Send + Sync + 'static {
@@ -177,22 +195,29 @@ pub trait Handler: Send + Sync + 'static {
     /// lives on in.
     fn in_force(&self) {}
 
+    /// What keeps the handler from its work already, though its block is well-formed: a file that is not there, say. A
+    /// server goes on without, `mixer validate` warns of it.
+    fn impediment(&self) -> Option<String> {
+        None
+    }
+
     /// Writes out what the handler holds. Called before the server ends, and when a configuration that the handler is not
     /// part of came into force and its last request is over; nothing comes after that.
     async fn flush(&self) {}
 }
 
 /// Every adapter that this server has.
-pub static ALL: [Adapter; 9] = [
+pub static ALL: [Adapter; 10] = [
     Adapter { info: deny::INFO, build: deny::build },
-    Adapter { info: generic_list::INFO, build: generic_list::build },
-    Adapter { info: ip_list::INFO, build: ip_list::build },
+    Adapter { info: list::GENERIC_INFO, build: list::build_generic },
+    Adapter { info: list::IP_INFO, build: list::build_ip },
     Adapter { info: stdio::INFO, build: stdio::build },
     Adapter { info: prometheus::INFO, build: prometheus::build },
     Adapter { info: statsd::INFO, build: statsd::build },
     Adapter { info: fluentd::INFO, build: fluentd::build },
     Adapter { info: no_op::INFO, build: no_op::build },
     Adapter { info: file_logger::INFO, build: file_logger::build },
+    Adapter { info: list::INFO, build: list::build },
 ];
 
 /// What configuration needs to know of them.

@@ -81,14 +81,48 @@ pub const DIRECT_RESPONSE_BYTES: usize = 16 * 1024;
 /// Entries of one list.
 pub const LIST_ENTRIES: usize = 1_000_000;
 
-/// Bytes of a list's file.
-pub const LIST_FILE_BYTES: u64 = 64 * 1024 * 1024;
+/// Bytes of one entry; a longer one is passed over and counted.
+pub const LIST_ENTRY_BYTES: usize = 4096;
 
-/// How often a list's file is read again, unless its block says otherwise.
-pub const LIST_REFRESH: Duration = Duration::from_secs(10);
+/// Regular expressions of one list.
+pub const LIST_PATTERNS: usize = 4096;
 
-/// How long the last good list stands in for a file that cannot be read, unless its block says otherwise.
+/// Bytes of memory that the regular expressions of one list may take together.
+pub const LIST_PATTERNS_BYTES: usize = 16 * 1024 * 1024;
+
+/// Bytes of memory that each thread may take to look for them.
+pub const LIST_SEARCH_BYTES: usize = 8 * 1024 * 1024;
+
+/// Bytes of a list's text, from a file or from a provider.
+pub const LIST_BYTES: usize = 64 * 1024 * 1024;
+
+/// How often a list's file is read again though nothing tells that it changed, unless its block says otherwise.
+pub const LIST_FILE_REFRESH: Duration = Duration::from_secs(10);
+
+/// How often a list's file is looked at. One that changed is read when it was the same twice.
+pub const LIST_FILE_POLL: Duration = Duration::from_millis(500);
+
+/// How often a list's provider is asked again, unless its block says otherwise.
+pub const LIST_URL_REFRESH: Duration = Duration::from_secs(60);
+
+/// How long a provider may take for a list, from the connection to the last byte.
+pub const LIST_FETCH: Duration = Duration::from_secs(10);
+
+/// Redirections on the way to a list.
+pub const LIST_REDIRECTS: usize = 5;
+
+/// How soon a list that could not be had is tried again, at first; each failure doubles it, up to how often the list is
+/// asked for at all.
+pub const LIST_RETRY: Duration = Duration::from_secs(1);
+
+/// How long the last good list stands in for one that cannot be had, unless its block says otherwise.
 pub const LIST_TTL: Duration = Duration::from_secs(300);
+
+/// How long a check waits for a list that is being had for the first time.
+pub const LIST_WAIT: Duration = Duration::from_millis(900);
+
+/// The least time between two drops of the caches that handlers ask for.
+pub const RECALL_PAUSE: Duration = Duration::from_secs(1);
 
 /// Log lines that wait for standard output or standard error; a line on top is dropped and counted.
 pub const LOG_QUEUE: usize = 8192;
@@ -221,3 +255,5 @@ const _: () = assert!(OUTBOX_FLUSH.as_millis() < FLUSH.as_millis());
 const _: () = assert!(OUTBOX_BATCH_RECORDS < OUTBOX_RECORDS && OUTBOX_BATCH_BYTES < OUTBOX_BYTES);
 const _: () =
     assert!(REPORT_INSTANCES <= OUTBOX_RECORDS, "one report alone must not overflow a backend's queue");
+const _: () = assert!(LIST_WAIT.as_millis() < ADAPTER_CALL.as_millis());
+const _: () = assert!(LIST_URL_REFRESH.as_millis() <= LIST_TTL.as_millis());

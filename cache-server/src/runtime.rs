@@ -37,7 +37,7 @@ pub use self::reload::Reloader;
 pub use self::report::{Failures, Reporter, Told, told};
 pub(crate) use self::tree::read_bounded;
 pub use self::tree::{InvalidTree, read_tree};
-use crate::adapters::{self, Handler, InvalidHandler, MetricRegistry, Surroundings};
+use crate::adapters::{self, Handler, InvalidHandler, MetricRegistry, Recall, Surroundings};
 use crate::l2::L2;
 use crate::limits;
 use crate::telemetry::{self, Telemetry};
@@ -144,6 +144,7 @@ impl Runtime {
                 telemetry,
                 metrics: Arc::new(MetricRegistry::default()),
                 log_root: None,
+                recall: Recall::default(),
             },
         }
     }
@@ -194,6 +195,15 @@ impl Runtime {
         let dropped = Dropped { verdicts, watchers: self.watchers(), drops: self.drops() };
         telemetry::caches_dropped(dropped.verdicts, dropped.watchers);
         dropped
+    }
+
+    /// Forgets every verdict each time that a handler recalls answers. Never ends.
+    pub async fn heed_recalls(&self, l2: &L2) {
+        loop {
+            self.surroundings.recall.is_due().await;
+            self.drop_caches(l2);
+            tokio::time::sleep(limits::RECALL_PAUSE).await;
+        }
     }
 
     /// Ends the news, which otherwise would keep connections open.

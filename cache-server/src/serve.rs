@@ -155,6 +155,7 @@ impl Server {
         let background = vec![
             tokio::spawn(reloader.run(Arc::clone(&reload))),
             tokio::spawn(tell_readiness(runtime.readiness(), health.clone())),
+            tokio::spawn(heed_recalls(Arc::clone(&runtime), Arc::clone(&l2))),
         ];
         telemetry::serving(listen, admin, VERSION);
         Ok(Self { listen, admin, runtime, reload, health, is_stopping, stop, grpc, admin_pages, background })
@@ -216,6 +217,10 @@ fn random() -> Result<[u8; 16], getrandom::Error> {
 async fn reached(mut stage: watch::Receiver<Stage>, wanted: Stage) {
     // An error means that the server was dropped, which is an end too.
     let _ = stage.wait_for(|stage| *stage >= wanted).await;
+}
+
+async fn heed_recalls(runtime: Arc<Runtime>, l2: Arc<L2>) {
+    runtime.heed_recalls(&l2).await;
 }
 
 /// Lets gRPC health follow the runtime.

@@ -51,6 +51,17 @@ pub enum CallResult {
     Panic,
 }
 
+/// What came of asking for a list again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ListRefresh {
+    /// It is another one, or the first.
+    Changed,
+    /// It is the same.
+    Unchanged,
+    /// It could not be had, or is none.
+    Failed,
+}
+
 /// A counter of a family that is always there.
 #[derive(Debug, Clone)]
 pub struct Counter(Arc<Series>);
@@ -69,6 +80,7 @@ pub struct Telemetry {
     adapter_calls: Arc<Family>,
     evaluation_errors: Arc<Family>,
     drops: Arc<Family>,
+    lists: ListFamilies,
     revision: Arc<Family>,
     check_seconds: Counter,
     last_adapter_failure: Mutex<Option<Instant>>,
@@ -98,6 +110,13 @@ pub struct Telemetry {
     pub config_load_errors: Counter,
     /// Request tasks that panicked.
     pub panics: Counter,
+}
+
+/// What is counted about lists.
+#[derive(Debug)]
+struct ListFamilies {
+    refreshes: Arc<Family>,
+    skipped: Arc<Family>,
 }
 
 /// The families that are always there, in the order in which they are written.
@@ -133,6 +152,27 @@ impl Families {
 
     fn gauge(&mut self, name: &str, help: &str) -> Gauge {
         Gauge(counter(&self.family(name, help, Kind::Gauge, &[]), &[]).0)
+    }
+}
+
+// === impl ListFamilies ===
+
+impl ListFamilies {
+    fn new(all: &mut Families) -> Self {
+        Self {
+            refreshes: all.family(
+                "mixer_list_refreshes_total",
+                "Times that lists were asked for again, by the block that configures them.",
+                Kind::Counter,
+                &["handler", "result"],
+            ),
+            skipped: all.family(
+                "mixer_list_skipped_entries_total",
+                "Entries of lists that were passed over because they mean nothing.",
+                Kind::Counter,
+                &["handler"],
+            ),
+        }
     }
 }
 
@@ -196,6 +236,7 @@ impl Telemetry {
             Kind::Counter,
             &["handler", "reason"],
         );
+        let lists = ListFamilies::new(&mut all);
         let revision = all.family(
             "mixer_config_revision_info",
             "The configuration in force, as a label.",
@@ -208,6 +249,7 @@ impl Telemetry {
             adapter_calls,
             evaluation_errors,
             drops,
+            lists,
             revision,
             check_seconds,
             last_adapter_failure: Mutex::new(None),
@@ -286,6 +328,17 @@ impl Telemetry {
         if number > 0 {
             count(&self.drops, &[handler, reason], number);
         }
+    }
+
+    /// Counts that a list was asked for again.
+    pub fn list_refreshed(&self, handler: &str, result: ListRefresh) {
+        count(&self.lists.refreshes, &[handler, result.as_str()], 1);
+    }
+
+    /// Entries of a list mean nothing.
+    pub fn list_skipped(&self, handler: &str, origin: &str, entries: usize, first: &str) {
+        count(&self.lists.skipped, &[handler], entries as u64);
+        tracing::warn!(handler, origin, entries, first, "entries of a list are passed over");
     }
 
     /// A configuration came into force.
@@ -405,6 +458,16 @@ impl CacheUse {
     }
 }
 
+impl ListRefresh {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Changed => "changed",
+            Self::Unchanged => "unchanged",
+            Self::Failed => "failed",
+        }
+    }
+}
+
 impl CallResult {
     fn as_str(self) -> &'static str {
         match self {
@@ -475,19 +538,19 @@ pub fn config_unwatched(folder: &str, reason: &str) {
     );
 }
 
-/// The operator asked for caches to be dropped.
+/// The caches were dropped: the operator asked for it, or a handler recalled its answers.
 pub fn caches_dropped(verdicts: usize, watchers: usize) {
     tracing::info!(verdicts, watchers, "caches dropped");
 }
 
-/// A list's file was read anew.
-pub fn list_loaded(handler: &str, file: &str, entries: usize) {
-    tracing::info!(handler, file, entries, "list loaded");
+/// A list is there for the first time, or changed.
+pub fn list_loaded(handler: &str, origin: &str, entries: usize) {
+    tracing::info!(handler, origin, entries, "list loaded");
 }
 
-/// A list's file could not be read.
-pub fn list_failed(handler: &str, file: &str, reason: &str) {
-    tracing::warn!(handler, file, reason, "list cannot be loaded, the one before stays in force for a while");
+/// A list cannot be had.
+pub fn list_failed(handler: &str, origin: &str, reason: &str) {
+    tracing::warn!(handler, origin, reason, "list cannot be had, the one before stays in force for a while");
 }
 
 /// A descriptor cannot be exposed as a metric.

@@ -5,11 +5,17 @@ use std::sync::Arc;
 
 use policy::HandlerConfig;
 
-use super::{ALL, Surroundings};
+use super::{ALL, Recall, Surroundings};
 
 /// Surroundings without a folder.
 pub(super) fn surroundings() -> Surroundings {
-    Surroundings { root: PathBuf::new(), telemetry: Arc::default(), metrics: Arc::default(), log_root: None }
+    Surroundings {
+        root: PathBuf::new(),
+        telemetry: Arc::default(),
+        metrics: Arc::default(),
+        log_root: None,
+        recall: Recall::default(),
+    }
 }
 
 /// A block called `test`.

@@ -62,9 +62,9 @@ fn parameters_of_lists() {
     check("ipListChecker", &json!({ "file": "../a.txt" }), &["file"]);
     check("ipListChecker", &json!({ "refreshInterval": "500ms" }), &["refreshInterval"]);
     check("ipListChecker", &json!({ "refreshInterval": "10s", "ttl": "5s" }), &["ttl"]);
-    let from_url = problems("ipListChecker", &json!({ "providerUrl": "http://lists" }));
-    assert!(from_url[0].0 == "providerUrl" && from_url[0].1.contains("not served yet"), "{from_url:?}");
-    check("ipListChecker", &json!({ "publisherUrl": "http://lists" }), &["publisherUrl"]);
+    check("ipListChecker", &json!({ "publisherUrl": "https://mylistserver:912" }), &[]);
+    check("ipListChecker", &json!({ "providerUrl": "mylistserver" }), &["providerUrl"]);
+    check("listChecker", &json!({ "entryType": "REGEX", "overrides": ["a+"], "blacklist": true }), &[]);
 }
 
 #[test]

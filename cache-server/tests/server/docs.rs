@@ -80,3 +80,16 @@ async fn every_metric_is_documented() {
         names.filter(|name| !["`", "{"].iter().any(|end| page.contains(&format!("`{name}{end}")))).collect();
     assert!(missing.is_empty(), "{missing:?}");
 }
+
+#[test]
+fn every_parameter_of_lists_is_documented() {
+    for name in ["listChecker", "genericListChecker", "ipListChecker"] {
+        let page = page(&format!("adapters/{name}.md"));
+        let info = cache_server::adapters::infos().into_iter().find(|info| info.name == name).unwrap();
+        let problems = (info.validate)(&serde_json::json!({ "nonsense": 1 })).unwrap_err();
+        let (_, fields) = problems[0].message.split_once("there are ").unwrap();
+        let missing: Vec<_> =
+            fields.split(", ").filter(|field| !page.contains(&format!("`{field}`"))).collect();
+        assert!(missing.is_empty(), "{name}: {missing:?}");
+    }
+}
