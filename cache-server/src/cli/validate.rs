@@ -1,5 +1,7 @@
 //! `mixer validate`: everything that is wrong with a configuration.
 
+mod rehearsal;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -28,7 +30,14 @@ pub(super) struct Validate {
 /// Runs the command.
 pub(super) fn run(arguments: Validate) -> Result<ExitCode, String> {
     let files = read_tree(&arguments.config).map_err(|error| error.to_string())?;
-    let loaded = policy::load(&files, &adapters::infos(), &arguments.identity.into());
+    let mut loaded = policy::load(&files, &adapters::infos(), &arguments.identity.into());
+    if let Some(snapshot) = &loaded.snapshot {
+        let found = rehearsal::rehearse(&arguments.config, &files, snapshot.handlers());
+        loaded.diagnostics.extend(found);
+        if loaded.errors().next().is_some() {
+            loaded.snapshot = None;
+        }
+    }
     let page = if arguments.json {
         let findings: Vec<_> = loaded.diagnostics.iter().map(json).collect();
         format!("{:#}\n", serde_json::Value::from(findings))

@@ -9,7 +9,7 @@ use proto::v1::mixer_client::MixerClient;
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 
-use crate::harness::{PATIENCE, bag, compress, dictionary, get, tree};
+use crate::harness::{PATIENCE, bag, compress, dictionary, get, tree, write};
 
 const ADAPTERS: &str = "
 adapters:
@@ -111,6 +111,21 @@ async fn run(arguments: &[&str]) -> (Option<i32>, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_mixer")).args(arguments).output().await.unwrap();
     let text = [output.stdout, output.stderr].concat();
     (output.status.code(), String::from_utf8(text).unwrap())
+}
+
+#[tokio::test]
+async fn validate_warns_of_a_list_that_is_not_there() {
+    let adapters = "adapters: [{ name: users, impl: genericListChecker, params: { file: users.txt } }]";
+    let folder = tree(adapters, "rules: []");
+    let root = folder.path().to_str().unwrap();
+    let (code, page) = run(&["validate", root]).await;
+    assert_eq!(code, Some(0), "{page}");
+    let warning =
+        "warning: adapter `users` (genericListChecker): the list of users.txt cannot be had: No such file";
+    assert!(page.contains(warning) && page.contains("1 warning"), "{page}");
+    write(folder.path(), "users.txt", "ann\n");
+    let (_, page) = run(&["validate", root]).await;
+    assert!(page.contains("0 warnings"), "{page}");
 }
 
 #[tokio::test]
