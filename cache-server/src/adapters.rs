@@ -17,6 +17,7 @@ mod line_writer;
 mod list;
 mod log_line;
 mod no_op;
+mod otlp;
 mod outbox;
 mod params;
 mod prometheus;
@@ -207,7 +208,7 @@ pub trait Handler: Send + Sync + 'static {
 }
 
 /// Every adapter that this server has.
-pub static ALL: [Adapter; 10] = [
+pub static ALL: [Adapter; 11] = [
     Adapter { info: deny::INFO, build: deny::build },
     Adapter { info: list::GENERIC_INFO, build: list::build_generic },
     Adapter { info: list::IP_INFO, build: list::build_ip },
@@ -218,6 +219,7 @@ pub static ALL: [Adapter; 10] = [
     Adapter { info: no_op::INFO, build: no_op::build },
     Adapter { info: file_logger::INFO, build: file_logger::build },
     Adapter { info: list::INFO, build: list::build },
+    Adapter { info: otlp::INFO, build: otlp::build },
 ];
 
 /// What configuration needs to know of them.

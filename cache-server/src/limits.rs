@@ -241,6 +241,10 @@ pub const STATSD_NAME_BYTES: usize = 256;
 /// Bytes of a fluentd receiver's acknowledgement.
 pub const FLUENTD_ANSWER_BYTES: usize = 4096;
 
+/// Bytes of measurements or entries that are sent to an OpenTelemetry collector at a time: collectors take messages of
+/// up to 4 MiB unless they are told otherwise.
+pub const OTLP_BATCH_BYTES: usize = 3 * 1024 * 1024;
+
 /// Bytes of one datagram.
 pub const DATAGRAM_BYTES: u32 = 65_507;
 
