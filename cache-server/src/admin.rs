@@ -17,7 +17,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde_json::{Value, json};
 
-use crate::exposition;
+use crate::exposition::Format;
 use crate::l2::L2;
 use crate::runtime::{Dropped, Runtime};
 use crate::telemetry::Telemetry;
@@ -60,12 +60,15 @@ async fn readyz(State(admin): State<Admin>) -> (StatusCode, String) {
     }
 }
 
-async fn metrics(State(admin): State<Admin>) -> impl IntoResponse {
+async fn metrics(State(admin): State<Admin>, headers: HeaderMap) -> impl IntoResponse {
+    let accept = headers.get_all(header::ACCEPT).into_iter().filter_map(|value| value.to_str().ok());
+    let format = Format::accepted(&accept.collect::<Vec<_>>().join(","));
     let mut page = String::new();
     admin.telemetry.feed_watchers.set(admin.runtime.watchers() as f64);
-    admin.telemetry.write(admin.l2.statistics(), &mut page);
-    admin.runtime.metrics().write(&mut page);
-    ([(header::CONTENT_TYPE, exposition::CONTENT_TYPE)], page)
+    admin.telemetry.write_as(format, admin.l2.statistics(), &mut page);
+    admin.runtime.metrics().write(format, &mut page);
+    page.push_str(format.end());
+    ([(header::CONTENT_TYPE, format.content_type())], page)
 }
 
 async fn cache(State(admin): State<Admin>) -> Json<Value> {

@@ -1,18 +1,21 @@
-//! exposition: metrics in Prometheus' text format.
+//! exposition: metrics in the formats that Prometheus reads.
 //!
 //! Below both the server's own metrics and those of the `prometheus` adapter. The adapter's names come from
-//! configuration and stand as they are, which the newer format (`OpenMetrics`) with its obligatory suffixes does not
-//! allow; hence the older text format, written here.
+//! configuration, and a metric has the same name in either format, so that no series is renamed when a collector comes to
+//! understand the newer one. `OpenMetrics` wants counters to end with `_total`: one that does is a counter there, one that
+//! does not is of type `unknown`.
 //!
 //! Invariant: a family never has more series than its limit, whatever label values the traffic brings.
+
+mod format;
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
 
-/// The content type of the text format.
-pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+pub use self::format::Format;
 
 /// What a family measures.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,8 +47,27 @@ pub struct Definition {
 pub struct Family {
     definition: Definition,
     series_max: usize,
-    series: RwLock<HashMap<Box<[String]>, Arc<Series>>>,
+    series: RwLock<HashMap<Box<[String]>, Entry>>,
 }
+
+/// A series with when it is forgotten.
+#[derive(Debug)]
+struct Entry {
+    series: Arc<Series>,
+    /// Milliseconds on the clock of whoever touches the family; [`NEVER`] if it is not.
+    expires: AtomicU64,
+}
+
+/// A moment, and how long a series may lie idle from then on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Touch {
+    /// The moment, on a clock of the toucher's choice.
+    pub now: Duration,
+    /// How long; `None` is for ever.
+    pub idle_max: Option<Duration>,
+}
+
+const NEVER: u64 = u64::MAX;
 
 /// One time series.
 #[derive(Debug)]
@@ -78,22 +100,38 @@ impl Family {
         &self.definition
     }
 
-    /// The series with these label values; `None` when it would be one too many.
+    /// The series with these label values, which is not forgotten; `None` when it would be one too many.
     pub fn series(&self, values: &[String]) -> Option<Arc<Series>> {
+        self.touch(values, Touch { now: Duration::ZERO, idle_max: None })
+    }
+
+    /// The series with these label values, which is forgotten once it lay idle for long enough; `None` when it would be
+    /// one too many. Of several who touch a series, the one who keeps it longest counts.
+    pub fn touch(&self, values: &[String], touch: Touch) -> Option<Arc<Series>> {
         debug_assert_eq!(values.len(), self.definition.labels.len(), "{}", self.definition.name);
-        if let Some(series) = self.series.read().unwrap_or_else(PoisonError::into_inner).get(values) {
-            return Some(Arc::clone(series));
+        let expires = touch.idle_max.map_or(NEVER, |idle| millis(touch.now.saturating_add(idle)));
+        if let Some(entry) = self.series.read().unwrap_or_else(PoisonError::into_inner).get(values) {
+            entry.expires.fetch_max(expires, Ordering::Relaxed);
+            return Some(Arc::clone(&entry.series));
         }
         let mut all = self.series.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(series) = all.get(values) {
-            return Some(Arc::clone(series));
+        if all.len() >= self.series_max && !all.contains_key(values) {
+            // Only now, since it looks at all of them.
+            forget_idle(&mut all, touch.now);
+            if all.len() >= self.series_max {
+                return None;
+            }
         }
-        if all.len() >= self.series_max {
-            return None;
-        }
-        let series = Arc::new(Series::new(&self.definition.kind));
-        all.insert(values.into(), Arc::clone(&series));
-        Some(series)
+        let new =
+            || Entry { series: Arc::new(Series::new(&self.definition.kind)), expires: AtomicU64::new(0) };
+        let entry = all.entry(values.into()).or_insert_with(new);
+        entry.expires.fetch_max(expires, Ordering::Relaxed);
+        Some(Arc::clone(&entry.series))
+    }
+
+    /// Forgets the series that lay idle for long enough.
+    pub fn expire(&self, now: Duration) {
+        forget_idle(&mut self.series.write().unwrap_or_else(PoisonError::into_inner), now);
     }
 
     /// Forgets every series.
@@ -102,18 +140,28 @@ impl Family {
     }
 
     /// Writes the family, series in the order of their label values. A family without series is its heading alone.
-    pub fn write(&self, out: &mut String) {
+    pub fn write(&self, format: Format, out: &mut String) {
+        self.write_among(format, |_| false, out);
+    }
+
+    /// The same, where the families have the names that `is_taken` knows. A counter `x_total` is the family `x` in
+    /// `OpenMetrics`, unless there is another of that name.
+    pub fn write_among(&self, format: Format, is_taken: impl Fn(&str) -> bool, out: &mut String) {
         let Definition { name, help, kind, labels } = &self.definition;
-        let kind = match kind {
-            Kind::Counter => "counter",
-            Kind::Gauge => "gauge",
-            Kind::Histogram(_) => "histogram",
+        let base = name.strip_suffix("_total").filter(|base| !base.is_empty() && !is_taken(base));
+        let (heading, kind) = match (kind, format, base) {
+            (Kind::Counter, Format::Text, _) => (name.as_str(), "counter"),
+            (Kind::Counter, Format::OpenMetrics, Some(base)) => (base, "counter"),
+            (Kind::Counter, Format::OpenMetrics, None) => (name.as_str(), "unknown"),
+            (Kind::Gauge, _, _) => (name.as_str(), "gauge"),
+            (Kind::Histogram(_), _, _) => (name.as_str(), "histogram"),
         };
+        let help = escape(help, format == Format::OpenMetrics);
         // Writing to a string does not fail.
-        let _ = writeln!(out, "# HELP {name} {}\n# TYPE {name} {kind}", escape(help, false));
+        let _ = writeln!(out, "# HELP {heading} {help}\n# TYPE {heading} {kind}");
         let mut all: Vec<_> = {
             let series = self.series.read().unwrap_or_else(PoisonError::into_inner);
-            series.iter().map(|(values, series)| (values.clone(), Arc::clone(series))).collect()
+            series.iter().map(|(values, entry)| (values.clone(), Arc::clone(&entry.series))).collect()
         };
         all.sort_by(|(a, _), (b, _)| a.cmp(b));
         for (values, series) in all {
@@ -190,6 +238,15 @@ impl Series {
     }
 }
 
+fn forget_idle(series: &mut HashMap<Box<[String]>, Entry>, now: Duration) {
+    let now = millis(now);
+    series.retain(|_, entry| entry.expires.load(Ordering::Relaxed) > now);
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(NEVER)
+}
+
 fn number(value: f64) -> String {
     if value.is_nan() {
         "NaN".to_owned()
@@ -229,7 +286,7 @@ mod tests {
         family.series(&values).unwrap().add(1.0);
         family.series(&values).unwrap().add(1.5);
         let mut out = String::new();
-        family.write(&mut out);
+        family.write(Format::Text, &mut out);
         assert_eq!(out, "# HELP m what\\nit is\n# TYPE m counter\nm{a=\"x\\\"y\\\\\\n\",b=\"2\"} 2.5\n");
     }
 
@@ -241,7 +298,7 @@ mod tests {
             series.add(value);
         }
         let mut out = String::new();
-        family.write(&mut out);
+        family.write(Format::Text, &mut out);
         let samples: Vec<_> = out.lines().skip(2).collect();
         assert_eq!(
             samples,
@@ -253,6 +310,53 @@ mod tests {
                 "m_count 4"
             ]
         );
+    }
+
+    #[test]
+    fn a_metric_has_one_name_in_both_formats() {
+        let written = |name: &str, kind: Kind| {
+            let help = "what \"it\" is".to_owned();
+            let family = Family::new(Definition { name: name.into(), help, kind, labels: Vec::new() }, 1);
+            family.series(&[]).unwrap().add(1.0);
+            let mut out = String::new();
+            family.write_among(Format::OpenMetrics, |name| name == "taken", &mut out);
+            out
+        };
+        let page = |heading: &str, kind: &str, name: &str| {
+            format!("# HELP {heading} what \\\"it\\\" is\n# TYPE {heading} {kind}\n{name} 1\n")
+        };
+        assert_eq!(written("x_total", Kind::Counter), page("x", "counter", "x_total"));
+        assert_eq!(written("x", Kind::Counter), page("x", "unknown", "x"));
+        assert_eq!(written("_total", Kind::Counter), page("_total", "unknown", "_total"));
+        assert_eq!(written("taken_total", Kind::Counter), page("taken_total", "unknown", "taken_total"));
+        assert_eq!(written("x_total", Kind::Gauge), page("x_total", "gauge", "x_total"));
+    }
+
+    #[test]
+    fn idle_series_are_forgotten() {
+        let family = family(Kind::Counter, &["a"]);
+        let at = |now| Touch { now: Duration::from_secs(now), idle_max: Some(Duration::from_secs(10)) };
+        let names = |family: &Family| -> Vec<String> {
+            let mut out = String::new();
+            family.write(Format::Text, &mut out);
+            out.lines()
+                .filter_map(|line| line.strip_prefix("m{a=\""))
+                .map(|rest| rest[..1].to_owned())
+                .collect()
+        };
+        family.touch(&["1".into()], at(0)).unwrap();
+        family.touch(&["2".into()], at(5)).unwrap();
+        family.expire(Duration::from_secs(9));
+        assert_eq!(names(&family), ["1", "2"]);
+        // There is only room for two, and one of them is idle.
+        assert!(family.touch(&["3".into()], at(9)).is_none());
+        assert!(family.touch(&["3".into()], at(10)).is_some());
+        assert_eq!(names(&family), ["2", "3"]);
+        // What somebody keeps for ever stays, whoever touches it else.
+        family.series(&["3".into()]).unwrap();
+        family.touch(&["3".into()], at(11)).unwrap();
+        family.expire(Duration::from_secs(1000));
+        assert_eq!(names(&family), ["3"]);
     }
 
     #[test]

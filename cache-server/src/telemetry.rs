@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use checkcache::{Revision, Statistics};
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::exposition::{Definition, Family, Kind, Series};
+use crate::exposition::{Definition, Family, Format, Kind, Series};
 use crate::limits;
 
 /// The environment variable with the log filter, such as `info` or `cache_server=debug`.
@@ -364,10 +364,15 @@ impl Telemetry {
 
     /// All of the server's own metrics in the text format.
     pub fn write(&self, l2: Option<Statistics>, out: &mut String) {
+        self.write_as(Format::Text, l2, out);
+    }
+
+    /// The same in a format.
+    pub fn write_as(&self, format: Format, l2: Option<Statistics>, out: &mut String) {
         for family in &self.families {
-            family.write(out);
+            family.write(format, out);
         }
-        write_l2(l2.unwrap_or_default(), out);
+        write_l2(format, l2.unwrap_or_default(), out);
     }
 }
 
@@ -377,7 +382,7 @@ impl Default for Telemetry {
     }
 }
 
-fn write_l2(l2: Statistics, out: &mut String) {
+fn write_l2(format: Format, l2: Statistics, out: &mut String) {
     let counters = [
         ("mixer_l2_hits_total", "Lookups in L2 that found a verdict.", l2.hits),
         ("mixer_l2_misses_total", "Lookups in L2 that did not.", l2.misses()),
@@ -416,7 +421,7 @@ fn write_l2(l2: Statistics, out: &mut String) {
         if let Some(series) = family.series(&[]) {
             series.set(value as f64);
         }
-        family.write(out);
+        family.write(format, out);
     }
 }
 

@@ -3,10 +3,18 @@
 //! All blocks of this adapter feed one registry, which outlives configurations: a metric whose descriptor did not
 //! change goes on counting. One whose descriptor changed begins anew, and values that still come for the old one are
 //! dropped. Names and label names become what Prometheus allows, in the way that Mixer did it.
+//!
+//! A series costs memory here and in Prometheus, and labels have what requests bring: a metric has so many series at most,
+//! and a block can have series forgotten that nothing was measured for in a while.
+//!
+//! | parameter | default | |
+//! |---|---|---|
+//! | `metricsExpiry` | never | how long a series may lie idle |
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use policy::{
@@ -15,7 +23,7 @@ use policy::{
 
 use super::params::Params;
 use super::{Handler, HandlerError, InvalidHandler, Surroundings, number};
-use crate::exposition::{Definition, Family, Kind};
+use crate::exposition::{Definition, Family, Format, Kind, Touch};
 use crate::telemetry::Telemetry;
 use crate::{limits, telemetry, text};
 
@@ -32,14 +40,18 @@ const RESERVED_PREFIX: &str = "mixer_";
 
 struct Prometheus {
     handler: String,
+    /// How long a series may lie idle before it is forgotten.
+    idle_max: Option<Duration>,
     registry: Arc<MetricRegistry>,
     telemetry: Arc<Telemetry>,
 }
 
 /// The metrics of all `prometheus` blocks, by descriptor.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct MetricRegistry {
     metrics: RwLock<BTreeMap<Arc<str>, Metric>>,
+    /// What idleness is counted from.
+    start: Instant,
 }
 
 #[derive(Debug, Clone)]
@@ -60,26 +72,38 @@ enum Dropped {
 }
 
 fn validate(params: &serde_json::Value) -> Result<(), Vec<ParamProblem>> {
-    Params::new(params).finish(())
+    parse(params).map(drop)
 }
 
 pub(super) fn build(
     config: &HandlerConfig,
     surroundings: &Surroundings,
 ) -> Result<Arc<dyn Handler>, InvalidHandler> {
-    super::parsed(config, validate(&config.params))?;
+    let idle_max = super::parsed(config, parse(&config.params))?;
     Ok(Arc::new(Prometheus {
         handler: config.name.clone(),
+        idle_max,
         registry: Arc::clone(&surroundings.metrics),
         telemetry: Arc::clone(&surroundings.telemetry),
     }))
 }
 
+/// How long a series may lie idle; `None` is for ever.
+fn parse(params: &serde_json::Value) -> Result<Option<Duration>, Vec<ParamProblem>> {
+    let mut params = Params::new(params);
+    let idle_max = params.duration("metricsExpiry");
+    if idle_max.is_some_and(|idle| idle.is_zero()) {
+        params.problem("metricsExpiry", "must be longer than 0s");
+    }
+    params.finish(idle_max)
+}
+
 #[async_trait]
 impl Handler for Prometheus {
     async fn measure(&self, values: Vec<MetricValue>) -> Result<(), HandlerError> {
+        let touch = Touch { now: self.registry.now(), idle_max: self.idle_max };
         for value in &values {
-            if let Err(why) = self.registry.record(value) {
+            if let Err(why) = self.registry.record(value, touch) {
                 self.telemetry.dropped(&self.handler, why.as_str(), 1);
             }
         }
@@ -98,6 +122,12 @@ impl Dropped {
 }
 
 // === impl MetricRegistry ===
+
+impl Default for MetricRegistry {
+    fn default() -> Self {
+        Self { metrics: RwLock::default(), start: Instant::now() }
+    }
+}
 
 impl MetricRegistry {
     /// Makes the descriptors of a configuration the ones that count. A metric that stays the same keeps its series.
@@ -127,15 +157,26 @@ impl MetricRegistry {
         }
     }
 
-    /// Writes all metrics in the text format.
-    pub fn write(&self, out: &mut String) {
+    /// Writes all metrics, and forgets the series that lay idle for too long.
+    pub fn write(&self, format: Format, out: &mut String) {
+        self.write_at(format, self.now(), out);
+    }
+
+    fn write_at(&self, format: Format, now: Duration, out: &mut String) {
         let metrics = self.metrics.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let names: HashSet<&str> =
+            metrics.values().map(|metric| metric.family.definition().name.as_str()).collect();
         for metric in metrics.values() {
-            metric.family.write(out);
+            metric.family.expire(now);
+            metric.family.write_among(format, |name| names.contains(name), out);
         }
     }
 
-    fn record(&self, measured: &MetricValue) -> Result<(), Dropped> {
+    fn now(&self) -> Duration {
+        self.start.elapsed()
+    }
+
+    fn record(&self, measured: &MetricValue, touch: Touch) -> Result<(), Dropped> {
         let MetricValue { descriptor, value, labels } = measured;
         let metric = {
             let metrics = self.metrics.read().unwrap_or_else(PoisonError::into_inner);
@@ -155,7 +196,7 @@ impl MetricRegistry {
             .iter()
             .map(|(_, value)| text::cut(&value.to_string(), limits::METRIC_LABEL_BYTES).into_owned())
             .collect();
-        let series = metric.family.series(&labels).ok_or(Dropped::Series)?;
+        let series = metric.family.touch(&labels, touch).ok_or(Dropped::Series)?;
         match descriptor.kind {
             MetricKind::Gauge => series.set(number),
             MetricKind::Counter | MetricKind::Distribution => series.add(number),
@@ -176,7 +217,7 @@ fn definition(descriptor: &MetricDescriptor) -> Result<Definition, String> {
         (MetricKind::Distribution, Some(buckets)) => Kind::Histogram(buckets.bounds()),
         (MetricKind::Distribution, None) => return Err("a distribution needs buckets".to_owned()),
     };
-    let labels: Vec<String> = descriptor.labels.keys().map(|label| sanitised(label).into_owned()).collect();
+    let labels: Vec<String> = descriptor.labels.keys().map(|label| sanitised_label(label)).collect();
     let mut seen = HashSet::new();
     if let Some(twice) = labels.iter().find(|label| !seen.insert(label.as_str())) {
         return Err(format!("two labels would both be called `{twice}`"));
@@ -194,11 +235,23 @@ fn definition(descriptor: &MetricDescriptor) -> Result<Definition, String> {
     Ok(Definition { name, help, kind, labels })
 }
 
+/// As [`sanitised`]; names that begin with two underscores are Prometheus' own, so that one has to do.
+fn sanitised_label(name: &str) -> String {
+    let name = sanitised(name);
+    match name.trim_start_matches('_') {
+        rest if name.starts_with("__") => format!("_{rest}"),
+        _ => name.into_owned(),
+    }
+}
+
 /// One leading slash goes, dashes go, and whatever else Prometheus does not know becomes an underscore.
 fn sanitised(name: &str) -> Cow<'_, str> {
     let name = name.strip_prefix('/').unwrap_or(name);
     let is_plain = |character: char| character.is_ascii_alphanumeric() || character == '_';
-    if name.chars().all(is_plain) && !name.starts_with(|first: char| first.is_ascii_digit()) {
+    if !name.is_empty()
+        && name.chars().all(is_plain)
+        && !name.starts_with(|first: char| first.is_ascii_digit())
+    {
         return Cow::Borrowed(name);
     }
     let mut sanitised: String = name
@@ -206,7 +259,7 @@ fn sanitised(name: &str) -> Cow<'_, str> {
         .filter(|character| *character != '-')
         .map(|character| if is_plain(character) { character } else { '_' })
         .collect();
-    if sanitised.starts_with(|first: char| first.is_ascii_digit()) {
+    if sanitised.is_empty() || sanitised.starts_with(|first: char| first.is_ascii_digit()) {
         sanitised.insert(0, '_');
     }
     Cow::Owned(sanitised)

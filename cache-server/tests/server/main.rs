@@ -13,6 +13,7 @@ mod hostile;
 mod law;
 mod lists;
 mod process;
+mod prometheus;
 mod reload;
 mod report;
 mod suite;

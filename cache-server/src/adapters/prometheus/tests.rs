@@ -1,6 +1,6 @@
 //! Tests of the registry.
 
-use attributes::{Duration, Value, ValueType};
+use attributes::{Value, ValueType};
 use policy::Buckets;
 
 use super::*;
@@ -25,12 +25,13 @@ fn record(
 ) -> Result<(), Dropped> {
     let names = descriptor.labels.keys().map(Arc::clone);
     let labels = names.zip(labels.iter().map(|&label| Value::from(label))).collect();
-    registry.record(&MetricValue { descriptor: Arc::clone(descriptor), value, labels })
+    let touch = Touch { now: Duration::ZERO, idle_max: None };
+    registry.record(&MetricValue { descriptor: Arc::clone(descriptor), value, labels }, touch)
 }
 
 fn samples(registry: &MetricRegistry) -> Vec<String> {
     let mut page = String::new();
-    registry.write(&mut page);
+    registry.write(Format::Text, &mut page);
     page.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect()
 }
 
@@ -46,7 +47,7 @@ fn kinds_add_up_as_they_should() {
             record(&registry, descriptor, Value::Int64(value), &[]).unwrap();
         }
     }
-    let half = Value::Duration(Duration::from_nanos(500_000_000));
+    let half = Value::Duration(attributes::Duration::from_nanos(500_000_000));
     record(&registry, &counter, half, &[]).unwrap();
     record(&registry, &counter, Value::from("1.5"), &[]).unwrap();
     assert_eq!(
@@ -81,8 +82,12 @@ fn names_become_what_prometheus_allows() {
         ("a-b", "ab"),
         ("5xx", "_5xx"),
         ("größe", "gr__e"),
+        ("-", "_"),
     ] {
         assert_eq!(sanitised(name), expected);
+    }
+    for (name, expected) in [("a.b", "a_b"), ("__name__", "_name__"), ("_a", "_a"), ("..", "_")] {
+        assert_eq!(sanitised_label(name), expected);
     }
 }
 
@@ -134,4 +139,33 @@ fn series_are_bounded() {
     }
     assert_eq!(record(&registry, &counter, Value::Int64(1), &["one more"]), Err(Dropped::Series));
     assert_eq!(record(&registry, &counter, Value::Int64(1), &["0"]), Ok(()));
+}
+
+#[test]
+fn idle_series_are_forgotten_where_the_block_wants_it() {
+    let registry = MetricRegistry::default();
+    let counter = descriptor("count_total", MetricKind::Counter, &["a"]);
+    registry.define(&[Arc::clone(&counter)]);
+    let page = |now| {
+        let mut page = String::new();
+        registry.write_at(Format::OpenMetrics, Duration::from_secs(now), &mut page);
+        page.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let count = |label: &str, idle_max: Option<u64>| {
+        let labels = vec![("a".into(), Value::from(label))];
+        let measured = MetricValue { descriptor: Arc::clone(&counter), value: Value::Int64(1), labels };
+        let touch = Touch { now: Duration::ZERO, idle_max: idle_max.map(Duration::from_secs) };
+        registry.record(&measured, touch).unwrap();
+    };
+    count("x", Some(60));
+    count("y", None);
+    assert_eq!(page(59), ["count_total{a=\"x\"} 1", "count_total{a=\"y\"} 1"]);
+    assert_eq!(page(60), ["count_total{a=\"y\"} 1"]);
+}
+
+#[test]
+fn parameters_are_checked() {
+    let minutes = |text: &str| parse(&serde_json::json!({ "metricsExpiry": text }));
+    assert_eq!(minutes("10m").unwrap(), Some(Duration::from_secs(600)));
+    assert_eq!(minutes("0s").unwrap_err()[0].path, "metricsExpiry");
 }
