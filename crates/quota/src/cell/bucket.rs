@@ -33,6 +33,8 @@ impl Bucket {
             // Whole tokens, so that the new bucket is not fuller than the old one was.
             self.missing = u128::from(self.tokens_begun()) * u128::from(limit.window());
         }
+        // A bucket that became smaller is empty at most: what was granted under another limit is not a debt.
+        self.missing = self.missing.min(u128::from(limit.max()) * u128::from(limit.window()));
         self.limit = limit;
     }
 
