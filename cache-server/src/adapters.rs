@@ -16,11 +16,14 @@ mod fluentd;
 mod line_writer;
 mod list;
 mod log_line;
+mod mem_quota;
 mod no_op;
 mod otlp;
 mod outbox;
 mod params;
 mod prometheus;
+mod quota_params;
+mod shared_ledger;
 mod statsd;
 mod stdio;
 
@@ -128,10 +131,10 @@ pub struct QuotaRequest {
     pub deduplication_id: Option<Arc<str>>,
 }
 
-/// How much of a quota is granted.
+/// How much of a quota is granted, or was given back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Grant {
-    /// How much; 0 is a refusal.
+    /// How much; 0 is a refusal. What was given back is positive too, as it was in Mixer.
     pub amount: i64,
     /// How long it may be used; as long as its owner wants to if zero.
     pub valid_for: Duration,
@@ -208,7 +211,7 @@ pub trait Handler: Send + Sync + 'static {
 }
 
 /// Every adapter that this server has.
-pub static ALL: [Adapter; 11] = [
+pub static ALL: [Adapter; 12] = [
     Adapter { info: deny::INFO, build: deny::build },
     Adapter { info: list::GENERIC_INFO, build: list::build_generic },
     Adapter { info: list::IP_INFO, build: list::build_ip },
@@ -220,6 +223,7 @@ pub static ALL: [Adapter; 11] = [
     Adapter { info: file_logger::INFO, build: file_logger::build },
     Adapter { info: list::INFO, build: list::build },
     Adapter { info: otlp::INFO, build: otlp::build },
+    Adapter { info: mem_quota::INFO, build: mem_quota::build },
 ];
 
 /// What configuration needs to know of them.
@@ -293,5 +297,7 @@ fn parsed<T>(
     })
 }
 
+#[cfg(test)]
+mod quota_suite;
 #[cfg(test)]
 mod tests;

@@ -145,6 +145,20 @@ pub const METRIC_SERIES: usize = 10_000;
 /// Bytes of one label's value in a metric; the rest is cut off.
 pub const METRIC_LABEL_BYTES: usize = 256;
 
+/// Sets of labels that one quota block counts in memory at a time. One on top is refused and counted until what another
+/// holds has expired or is given back.
+pub const QUOTA_CELLS: usize = 65_536;
+
+/// Answers that one quota block remembers in memory for requests that name themselves. One on top is not remembered and
+/// counted, so that such a request counts again when it is asked again.
+pub const QUOTA_ANSWERS: usize = 262_144;
+
+/// Parts that the above are kept in, each with a lock of its own.
+pub const QUOTA_SHARDS: usize = 16;
+
+/// How long the answer to a quota request is remembered at least, unless its block says otherwise.
+pub const QUOTA_DEDUPLICATION: Duration = Duration::from_secs(1);
+
 /// The least time between two log lines that say the same about requests.
 pub const REPEATED_LOG: Duration = Duration::from_secs(1);
 
@@ -253,6 +267,7 @@ const _: () = assert!(QUOTED_BYTES < STATUS_MESSAGE_BYTES);
 const _: () = assert!(REPORT_INSTANCES <= LOG_QUEUE, "one report alone must not overflow the log's queue");
 const _: () = assert!(REPORT_BATCH_BYTES < REPORT_BYTES);
 const _: () = assert!(LOG_ENTRY_BYTES < LOG_QUEUE_BYTES);
+const _: () = assert!(QUOTA_SHARDS > 0 && QUOTA_CELLS >= QUOTA_SHARDS && QUOTA_ANSWERS >= QUOTA_SHARDS);
 const _: () = assert!(CONFIG_SETTLE.as_millis() < CONFIG_POLL_UNWATCHED.as_millis());
 const _: () = assert!(CONFIG_POLL_UNWATCHED.as_millis() < CONFIG_POLL.as_millis());
 const _: () = assert!(OUTBOX_FLUSH.as_millis() < FLUSH.as_millis());

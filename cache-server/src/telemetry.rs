@@ -81,6 +81,7 @@ pub struct Telemetry {
     evaluation_errors: Arc<Family>,
     drops: Arc<Family>,
     lists: ListFamilies,
+    quota_exceptions: Arc<Family>,
     revision: Arc<Family>,
     check_seconds: Counter,
     last_adapter_failure: Mutex<Option<Instant>>,
@@ -146,6 +147,10 @@ impl Families {
         family
     }
 
+    fn counters(&mut self, name: &str, help: &str, labels: &[&str]) -> Arc<Family> {
+        self.family(name, help, Kind::Counter, labels)
+    }
+
     fn counter(&mut self, name: &str, help: &str) -> Counter {
         counter(&self.family(name, help, Kind::Counter, &[]), &[])
     }
@@ -191,10 +196,9 @@ impl Telemetry {
     /// All metrics at zero.
     pub fn new() -> Self {
         let mut all = Families::default();
-        let checks = all.family(
+        let checks = all.counters(
             "mixer_checks_total",
             "Checks answered with a verdict, by its result and by what L2 did.",
-            Kind::Counter,
             &["result", "cache"],
         );
         let checks_by = [CheckResult::Ok, CheckResult::Denied, CheckResult::Error].map(|result| {
@@ -212,28 +216,29 @@ impl Telemetry {
             ),
             &[],
         );
-        let refusals = all.family(
+        let refusals = all.counters(
             "mixer_requests_refused_total",
             "Requests answered with a gRPC error instead of a verdict.",
-            Kind::Counter,
             &["method", "code"],
         );
-        let adapter_calls = all.family(
+        let adapter_calls = all.counters(
             "mixer_adapter_calls_total",
             "Calls of adapters, by the block that configures them.",
-            Kind::Counter,
             &["handler", "impl", "result"],
         );
-        let evaluation_errors = all.family(
+        let evaluation_errors = all.counters(
             "mixer_evaluation_errors_total",
             "Selectors and parameters that could not be evaluated.",
-            Kind::Counter,
             &["phase"],
         );
-        let drops = all.family(
+        let drops = all.counters(
             "mixer_adapter_dropped_total",
             "Log entries and measurements that an adapter had to drop.",
-            Kind::Counter,
+            &["handler", "reason"],
+        );
+        let quota_exceptions = all.counters(
+            "mixer_quota_exceptions_total",
+            "Quota requests that were not simply counted, by what happened instead.",
             &["handler", "reason"],
         );
         let lists = ListFamilies::new(&mut all);
@@ -250,6 +255,7 @@ impl Telemetry {
             evaluation_errors,
             drops,
             lists,
+            quota_exceptions,
             revision,
             check_seconds,
             last_adapter_failure: Mutex::new(None),
@@ -339,6 +345,11 @@ impl Telemetry {
     pub fn list_skipped(&self, handler: &str, origin: &str, entries: usize, first: &str) {
         count(&self.lists.skipped, &[handler], entries as u64);
         tracing::warn!(handler, origin, entries, first, "entries of a list are passed over");
+    }
+
+    /// Counts a quota request that was not simply counted.
+    pub fn quota_exception(&self, handler: &str, reason: &str) {
+        count(&self.quota_exceptions, &[handler, reason], 1);
     }
 
     /// A configuration came into force.

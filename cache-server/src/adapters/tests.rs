@@ -68,6 +68,41 @@ fn parameters_of_lists() {
 }
 
 #[test]
+fn parameters_of_quotas() {
+    let algorithms =
+        ["ROLLING_WINDOW", "FIXED_WINDOW", "TOKEN_BUCKET", "rolling-window", "fixed-window", "token-bucket"];
+    for adapter in ["memQuota"] {
+        for algorithm in algorithms {
+            check(adapter, &json!({ "rateLimitAlgorithm": algorithm }), &[]);
+        }
+        check(adapter, &json!({ "rate_limit_algorithm": 1, "min_deduplication_duration": "1ms" }), &[]);
+        check(adapter, &json!({ "rateLimitAlgorithm": "leaky" }), &["rateLimitAlgorithm"]);
+        check(adapter, &json!({ "minDeduplicationDuration": "0s" }), &["minDeduplicationDuration"]);
+        check(adapter, &json!({ "minDeduplicationDuration": "-1ns" }), &["minDeduplicationDuration"]);
+    }
+}
+
+/// Limits stand in aspects and not in these parameters, and validation connects to nothing: what was said about
+/// either is not said here. The rest is.
+#[test]
+fn parameters_of_quotas_are_objected_to_as_before() {
+    let Some(vectors) = quota_suite::vectors() else { return };
+    let (mut ran, mut decided) = (0, 0);
+    for case in vectors["memquota_bad_config"].as_array().unwrap() {
+        let Some(nanos) = case["min_dedup_duration_ns"].as_i64() else {
+            decided += 1;
+            continue;
+        };
+        ran += 1;
+        let found = problems("memQuota", &json!({ "minDeduplicationDuration": format!("{nanos}ns") }));
+        assert_eq!(found.is_empty(), case["valid"].as_bool().unwrap(), "{case}: {found:?}");
+    }
+    println!(
+        "{ran} cases to the letter; of {decided} more, what is said about limits and connections is not said here"
+    );
+}
+
+#[test]
 fn unknown_parameters_are_told_what_there_is() {
     let found = problems("stdioLogger", &json!({ "logstream": "STDOUT" }));
     assert_eq!(

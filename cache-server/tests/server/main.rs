@@ -14,6 +14,7 @@ mod law;
 mod lists;
 mod process;
 mod prometheus;
+mod quotas;
 mod reload;
 mod report;
 mod suite;
