@@ -23,6 +23,7 @@ mod outbox;
 mod params;
 mod prometheus;
 mod quota_params;
+mod redis_quota;
 mod shared_ledger;
 mod statsd;
 mod stdio;
@@ -93,6 +94,9 @@ pub enum HandlerError {
     /// The handler cannot do its work.
     #[error("{0}")]
     Failed(String),
+    /// What the handler works with is away; later it may be back.
+    #[error("{0}")]
+    Unavailable(String),
     /// The handler does not serve this kind of aspect. Validation does not let this happen.
     #[error("the adapter does not serve `{0}` aspects")]
     WrongKind(&'static str),
@@ -224,6 +228,7 @@ pub static ALL: [Adapter; 12] = [
     Adapter { info: list::INFO, build: list::build },
     Adapter { info: otlp::INFO, build: otlp::build },
     Adapter { info: mem_quota::INFO, build: mem_quota::build },
+    Adapter { info: redis_quota::INFO, build: redis_quota::build },
 ];
 
 /// What configuration needs to know of them.

@@ -159,6 +159,27 @@ pub const QUOTA_SHARDS: usize = 16;
 /// How long the answer to a quota request is remembered at least, unless its block says otherwise.
 pub const QUOTA_DEDUPLICATION: Duration = Duration::from_secs(1);
 
+/// Connections that a `redisQuota` block keeps, unless it says otherwise. Each serves many requests at a time.
+pub const REDIS_CONNECTIONS: u32 = 10;
+
+/// Connections that such a block may ask for.
+pub const REDIS_CONNECTIONS_MAX: u32 = 256;
+
+/// How long Redis may take to answer, connecting included, unless the block says otherwise.
+pub const REDIS_DEADLINE: Duration = Duration::from_millis(100);
+
+/// How long a block may let it take.
+pub const REDIS_DEADLINE_MAX: Duration = Duration::from_millis(500);
+
+/// Failures in a row after which Redis is not asked for a while.
+pub const REDIS_FAILURES: u32 = 3;
+
+/// That while. At its end one request finds out.
+pub const REDIS_RETRY: Duration = Duration::from_secs(1);
+
+/// Characters of a quota's name that its keys in Redis show.
+pub const REDIS_KEY_NAME: usize = 64;
+
 /// The least time between two log lines that say the same about requests.
 pub const REPEATED_LOG: Duration = Duration::from_secs(1);
 
@@ -268,6 +289,9 @@ const _: () = assert!(REPORT_INSTANCES <= LOG_QUEUE, "one report alone must not 
 const _: () = assert!(REPORT_BATCH_BYTES < REPORT_BYTES);
 const _: () = assert!(LOG_ENTRY_BYTES < LOG_QUEUE_BYTES);
 const _: () = assert!(QUOTA_SHARDS > 0 && QUOTA_CELLS >= QUOTA_SHARDS && QUOTA_ANSWERS >= QUOTA_SHARDS);
+const _: () = assert!(REDIS_DEADLINE.as_millis() <= REDIS_DEADLINE_MAX.as_millis());
+const _: () = assert!(REDIS_DEADLINE_MAX.as_millis() < ADAPTER_CALL.as_millis());
+const _: () = assert!(0 < REDIS_CONNECTIONS && REDIS_CONNECTIONS <= REDIS_CONNECTIONS_MAX);
 const _: () = assert!(CONFIG_SETTLE.as_millis() < CONFIG_POLL_UNWATCHED.as_millis());
 const _: () = assert!(CONFIG_POLL_UNWATCHED.as_millis() < CONFIG_POLL.as_millis());
 const _: () = assert!(OUTBOX_FLUSH.as_millis() < FLUSH.as_millis());

@@ -569,6 +569,21 @@ pub fn list_failed(handler: &str, origin: &str, reason: &str) {
     tracing::warn!(handler, origin, reason, "list cannot be had, the one before stays in force for a while");
 }
 
+/// Redis does not answer any more.
+pub fn redis_lost(handler: &str, address: &str, reason: &str) {
+    tracing::warn!(
+        handler,
+        address,
+        reason,
+        "Redis does not answer, quotas go by `whenUnavailable` until it does"
+    );
+}
+
+/// Redis answers again.
+pub fn redis_found(handler: &str, address: &str) {
+    tracing::info!(handler, address, "Redis answers again");
+}
+
 /// A descriptor cannot be exposed as a metric.
 pub fn metric_refused(descriptor: &str, reason: &str) {
     tracing::warn!(descriptor, reason, "metric cannot be exposed");

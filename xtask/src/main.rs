@@ -3,8 +3,8 @@
 //! Everything that a fresh machine lacks is fetched by the command that needs it, once, and announced before it
 //! happens. What is already there is used as it is. The modules in reading order: [`workspace`] knows where things
 //! lie, [`process`] runs programs and shows progress, [`debian`] installs packages, [`envoy`] and [`wasm`] provide
-//! the proxy and the module that runs inside it, [`stack`] builds our own binaries and hands everything to the demo
-//! and to the tests.
+//! the proxy and the module that runs inside it, [`redis`] the Redis of the tests, [`stack`] builds our own binaries and
+//! hands everything to the demo and to the tests.
 //!
 //! This is the one crate that uses `anyhow`: its errors are read by a person at a terminal, so each says what was
 //! wanted, what happened, and what to do.
@@ -12,6 +12,7 @@
 mod debian;
 mod envoy;
 mod process;
+mod redis;
 mod stack;
 mod wasm;
 mod workspace;
@@ -32,7 +33,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Get what this machine lacks: the wasm target and Envoy. The other commands do it as they need it.
+    /// Get what this machine lacks: the wasm target, Envoy and Redis. The other commands do it as they need it.
     Setup,
     /// Build filter.wasm, the module that Envoy loads.
     Wasm {
@@ -90,5 +91,6 @@ fn codegen() -> Result<()> {
 fn setup() -> Result<()> {
     println!("wasm:  {}", wasm::toolchain()?);
     println!("envoy: {}", envoy::binary()?.display());
+    println!("redis: {}", redis::binary()?.display());
     Ok(())
 }

@@ -1,7 +1,8 @@
 //! Our own binaries, and what is started with them: the demo and the tests.
 //!
-//! Both learn from the environment where the pieces are (`MIXER_ENVOY`, `MIXER_FILTER_WASM`, `MIXER_SERVER`), and
-//! both replace this process: a Ctrl-C or a signal reaches them directly, and they alone have to clean up.
+//! Both learn from the environment where the pieces are (`MIXER_ENVOY`, `MIXER_FILTER_WASM`, `MIXER_SERVER`, and for the
+//! tests `MIXER_REDIS`), and both replace this process: a Ctrl-C or a signal reaches them directly, and they alone have
+//! to clean up.
 //!
 //! The filter's package is left out of host builds that link: its host calls exist only inside Envoy. It is still
 //! linted and documented for the host, and what can be tested without Envoy lies in `client`.
@@ -13,7 +14,7 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::process::{cargo, replace, run, step};
-use crate::{envoy, wasm, workspace};
+use crate::{envoy, redis, wasm, workspace};
 
 /// All packages but the one that links only for Envoy.
 const HOST_PACKAGES: [&str; 3] = ["--workspace", "--exclude", "filter"];
@@ -32,6 +33,7 @@ pub(crate) fn demo(once: bool) -> Result<()> {
 /// Builds everything and becomes `cargo test`.
 pub(crate) fn test(arguments: &[OsString]) -> Result<()> {
     let pieces = Pieces::gather()?;
+    let redis = redis::binary()?;
     wasm::check_core()?;
 
     let narrowed = arguments.iter().any(|argument| {
@@ -53,7 +55,7 @@ pub(crate) fn test(arguments: &[OsString]) -> Result<()> {
         tests.args(HOST_PACKAGES).arg("--no-fail-fast");
     }
     eprintln!("» running the tests …");
-    replace(pieces.name_to(tests.args(arguments)))
+    replace(pieces.name_to(tests.args(arguments)).env("MIXER_REDIS", redis))
 }
 
 /// What the end-to-end stack is made of, besides the demo and the tests themselves.

@@ -71,7 +71,7 @@ fn parameters_of_lists() {
 fn parameters_of_quotas() {
     let algorithms =
         ["ROLLING_WINDOW", "FIXED_WINDOW", "TOKEN_BUCKET", "rolling-window", "fixed-window", "token-bucket"];
-    for adapter in ["memQuota"] {
+    for adapter in ["memQuota", "redisQuota"] {
         for algorithm in algorithms {
             check(adapter, &json!({ "rateLimitAlgorithm": algorithm }), &[]);
         }
@@ -80,6 +80,40 @@ fn parameters_of_quotas() {
         check(adapter, &json!({ "minDeduplicationDuration": "0s" }), &["minDeduplicationDuration"]);
         check(adapter, &json!({ "minDeduplicationDuration": "-1ns" }), &["minDeduplicationDuration"]);
     }
+}
+
+#[test]
+fn parameters_of_redis() {
+    let addresses =
+        ["localhost:6379", "[::1]:6379", "redis://r", "redis://u:p@r:1/3", "redis+unix:///run/redis.sock"];
+    for address in addresses {
+        check("redisQuota", &json!({ "redis_server_url": address, "socketType": "tcp" }), &[]);
+    }
+    check("redisQuota", &json!({ "redisServerUrl": "/run/redis.sock", "socketType": "unix" }), &[]);
+    for address in ["", "r", "r:0", "r:port", "http://r", "redis://", "rediss://r"] {
+        check("redisQuota", &json!({ "redisServerUrl": address }), &["redisServerUrl"]);
+    }
+    let secret = problems("redisQuota", &json!({ "redisServerUrl": "redis://:hush@r:99999" }));
+    assert!(secret.len() == 1 && !secret[0].1.contains("hush"), "{secret:?}");
+    check("redisQuota", &json!({ "redisServerUrl": "redis://r", "socketType": "unix" }), &["redisServerUrl"]);
+    check("redisQuota", &json!({ "socketType": "udp", "connectionPoolSize": 0 }), &["socketType"]);
+    check("redisQuota", &json!({ "connectionPoolSize": -1 }), &["connectionPoolSize"]);
+    check("redisQuota", &json!({ "connectionPoolSize": 100_000 }), &["connectionPoolSize"]);
+    check("redisQuota", &json!({ "deadline": "0s" }), &["deadline"]);
+    check("redisQuota", &json!({ "deadline": "1s" }), &["deadline"]);
+    for fine in ["closed", "open", "CLOSED", "OPEN"] {
+        check("redisQuota", &json!({ "whenUnavailable": fine }), &[]);
+    }
+    check("redisQuota", &json!({ "whenUnavailable": "local", "localShare": 1 }), &[]);
+    check("redisQuota", &json!({ "whenUnavailable": "LOCAL", "localAmount": 0 }), &[]);
+    check("redisQuota", &json!({ "whenUnavailable": "local" }), &["whenUnavailable"]);
+    check("redisQuota", &json!({ "whenUnavailable": "local", "localShare": 0 }), &["localShare"]);
+    check("redisQuota", &json!({ "whenUnavailable": "local", "localShare": 1.5 }), &["localShare"]);
+    check("redisQuota", &json!({ "whenUnavailable": "local", "localAmount": 0.5 }), &["localAmount"]);
+    let both = json!({ "whenUnavailable": "local", "localAmount": 1, "localShare": 0.5 });
+    check("redisQuota", &both, &["localAmount"]);
+    check("redisQuota", &json!({ "localShare": 0.5 }), &["localShare"]);
+    check("redisQuota", &json!({ "whenUnavailable": "open", "localAmount": 1 }), &["localAmount"]);
 }
 
 /// Limits stand in aspects and not in these parameters, and validation connects to nothing: what was said about
@@ -96,6 +130,25 @@ fn parameters_of_quotas_are_objected_to_as_before() {
         ran += 1;
         let found = problems("memQuota", &json!({ "minDeduplicationDuration": format!("{nanos}ns") }));
         assert_eq!(found.is_empty(), case["valid"].as_bool().unwrap(), "{case}: {found:?}");
+    }
+    for case in vectors["redisquota_validate"].as_array().unwrap() {
+        let url = case["redis_server_url"].as_str().unwrap().replace("<reachable>", "localhost:6379");
+        let params = json!({ "redis_server_url": url, "connection_pool_size": case["connection_pool_size"] });
+        let found = problems("redisQuota", &params);
+        let ours = |name: &str| match name {
+            "redis_server_url" => Some("redisServerUrl"),
+            "connection_pool_size" => Some("connectionPoolSize"),
+            _ => None,
+        };
+        let errors = case["errors"].as_array().unwrap().iter();
+        let names = errors.map(|error| error.as_str().unwrap().split(':').next().unwrap());
+        let (expected, other): (Vec<_>, Vec<_>) = names.map(ours).partition(Option::is_some);
+        let mut expected: Vec<_> = expected.into_iter().flatten().collect();
+        let mut found: Vec<_> = found.iter().map(|(path, _)| path.as_str()).collect();
+        expected.sort_unstable();
+        found.sort_unstable();
+        assert_eq!(found, expected, "{case}");
+        if other.is_empty() { ran += 1 } else { decided += 1 }
     }
     println!(
         "{ran} cases to the letter; of {decided} more, what is said about limits and connections is not said here"

@@ -162,6 +162,7 @@ async fn take<'s>(active: &'s Active, place: Place<'s>, telemetry: &Telemetry) -
             let answer = answer.map(bounded).map_err(|error| {
                 let code = match error {
                     HandlerError::InvalidArgument(_) => Code::InvalidArgument,
+                    HandlerError::Unavailable(_) => Code::Unavailable,
                     HandlerError::Failed(_) | HandlerError::WrongKind(_) => Code::Internal,
                 };
                 Status::new(code, text::message(&format!("{}: {error}", aspect.location)))
@@ -221,7 +222,7 @@ pub(super) async fn call<T>(
         }
     };
     telemetry.adapter_call(&slot.config.name, slot.config.impl_name, result);
-    if let Err(HandlerError::Failed(reason)) = &answer {
+    if let Err(HandlerError::Failed(reason) | HandlerError::Unavailable(reason)) = &answer {
         telemetry.adapter_failed(&slot.config.name, reason);
     }
     answer

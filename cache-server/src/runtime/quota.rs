@@ -142,14 +142,14 @@ async fn take(
             };
             Grant { amount: granted, valid_for: (!valid_for.is_zero()).then_some(valid_for), status }
         }
-        Err(error) => refused(match error {
-            HandlerError::InvalidArgument(_) => {
-                Status::new(Code::InvalidArgument, text::message(&format!("{}: {error}", aspect.location)))
-            }
-            HandlerError::Failed(_) | HandlerError::WrongKind(_) => {
-                internal(&aspect.location, &error.to_string())
-            }
-        }),
+        Err(error) => {
+            let code = match error {
+                HandlerError::InvalidArgument(_) => Code::InvalidArgument,
+                HandlerError::Unavailable(_) => Code::Unavailable,
+                HandlerError::Failed(_) | HandlerError::WrongKind(_) => Code::Internal,
+            };
+            refused(Status::new(code, text::message(&format!("{}: {error}", aspect.location))))
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use crate::harness::{DESCRIPTORS, RULES, TestServer, bag, check_request, tree, w
 const ADAPTERS: &str = r"
 adapters:
   - { name: requests, kind: quotas, impl: memQuota, params: { minDeduplicationDuration: 600s } }
+  - { name: away, kind: quotas, impl: redisQuota, params: { redisServerUrl: '127.0.0.1:1' } }
 ";
 
 const QUOTAS: &str = r"
@@ -16,6 +17,7 @@ quotas:
 
 const OK: i32 = 0;
 const RESOURCE_EXHAUSTED: i32 = 8;
+const UNAVAILABLE: i32 = 14;
 
 fn rules(adapter: &str, max: u32) -> String {
     format!(
@@ -79,4 +81,14 @@ async fn a_changed_limit_holds_with_what_was_counted_before() {
         revision = updates.until(|update| update.revision != before).await.revision;
         assert_eq!(granted(&server, "ada", amount, "").await, expected, "at most {max}");
     }
+}
+
+#[tokio::test]
+async fn a_redis_that_is_away_is_not_taken_for_a_limit() {
+    let server = start("away", 10).await;
+    for _ in 0..5 {
+        assert_eq!(granted(&server, "ada", 1, "").await, (0, UNAVAILABLE));
+    }
+    let name = "mixer_quota_exceptions_total{handler=\"away\",reason=\"redis unavailable, failed\"}";
+    assert_eq!(server.metric(name).await, "5");
 }
