@@ -13,6 +13,7 @@ mod file_logger;
 #[cfg(test)]
 mod fixture;
 mod fluentd;
+mod inventory;
 mod line_writer;
 mod list;
 mod log_line;
@@ -27,6 +28,7 @@ mod redis_quota;
 mod shared_ledger;
 mod statsd;
 mod stdio;
+mod workloads;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -215,7 +217,7 @@ pub trait Handler: Send + Sync + 'static {
 }
 
 /// Every adapter that this server has.
-pub static ALL: [Adapter; 12] = [
+pub static ALL: &[Adapter] = &[
     Adapter { info: deny::INFO, build: deny::build },
     Adapter { info: list::GENERIC_INFO, build: list::build_generic },
     Adapter { info: list::IP_INFO, build: list::build_ip },
@@ -229,6 +231,7 @@ pub static ALL: [Adapter; 12] = [
     Adapter { info: otlp::INFO, build: otlp::build },
     Adapter { info: mem_quota::INFO, build: mem_quota::build },
     Adapter { info: redis_quota::INFO, build: redis_quota::build },
+    Adapter { info: inventory::INFO, build: inventory::build },
 ];
 
 /// What configuration needs to know of them.

@@ -179,6 +179,24 @@ pub const REDIS_RETRY: Duration = Duration::from_secs(1);
 
 /// Characters of a quota's name that its keys in Redis show.
 pub const REDIS_KEY_NAME: usize = 64;
+/// Workloads that one block knows; one on top is not known, which is counted.
+pub const WORKLOADS: usize = 200_000;
+
+/// Bytes of an inventory's file.
+pub const INVENTORY_BYTES: u64 = 4 * 1024 * 1024;
+
+/// Problems of an inventory's file that a log line tells.
+pub const INVENTORY_PROBLEMS: usize = 8;
+
+/// How often an inventory's file is read again, unless its block says otherwise.
+pub const INVENTORY_REFRESH: Duration = Duration::from_secs(5);
+
+/// How long what was derived of a workload holds, unless its block says otherwise. A workload that changes is taken for
+/// what it was for so long.
+pub const DERIVED_TTL: Duration = Duration::from_secs(10);
+
+/// How long it holds at most that a workload is not known: it may have begun just now.
+pub const UNKNOWN_WORKLOAD_TTL: Duration = Duration::from_secs(1);
 
 /// The least time between two log lines that say the same about requests.
 pub const REPEATED_LOG: Duration = Duration::from_secs(1);

@@ -83,6 +83,7 @@ pub struct Telemetry {
     lists: ListFamilies,
     quota_exceptions: Arc<Family>,
     revision: Arc<Family>,
+    workloads: WorkloadFamilies,
     check_seconds: Counter,
     last_adapter_failure: Mutex<Option<Instant>>,
     /// Report RPCs.
@@ -118,6 +119,15 @@ pub struct Telemetry {
 struct ListFamilies {
     refreshes: Arc<Family>,
     skipped: Arc<Family>,
+}
+
+/// What is counted of workloads that attributes are derived of.
+#[derive(Debug)]
+struct WorkloadFamilies {
+    known: Arc<Family>,
+    lookups: Arc<Family>,
+    source_failures: Arc<Family>,
+    stale_answers: Arc<Family>,
 }
 
 /// The families that are always there, in the order in which they are written.
@@ -174,6 +184,39 @@ impl ListFamilies {
             skipped: all.family(
                 "mixer_list_skipped_entries_total",
                 "Entries of lists that were passed over because they mean nothing.",
+                Kind::Counter,
+                &["handler"],
+            ),
+        }
+    }
+}
+
+// === impl WorkloadFamilies ===
+
+impl WorkloadFamilies {
+    fn new(all: &mut Families) -> Self {
+        Self {
+            known: all.family(
+                "mixer_workloads",
+                "Workloads that are known, by the block that knows them.",
+                Kind::Gauge,
+                &["handler"],
+            ),
+            lookups: all.family(
+                "mixer_workload_lookups_total",
+                "Workloads that attributes were to be derived of, by whether they are known.",
+                Kind::Counter,
+                &["handler", "result"],
+            ),
+            source_failures: all.family(
+                "mixer_workload_source_failures_total",
+                "Attempts to learn of workloads that failed; what was known before stays in use.",
+                Kind::Counter,
+                &["handler"],
+            ),
+            stale_answers: all.family(
+                "mixer_workload_stale_answers_total",
+                "Derivations from what was last known while the source of the workloads was away.",
                 Kind::Counter,
                 &["handler"],
             ),
@@ -248,7 +291,9 @@ impl Telemetry {
             Kind::Gauge,
             &["revision"],
         );
+        let workloads = WorkloadFamilies::new(&mut all);
         Self {
+            workloads,
             checks_by,
             refusals,
             adapter_calls,
@@ -350,6 +395,36 @@ impl Telemetry {
     /// Counts a quota request that was not simply counted.
     pub fn quota_exception(&self, handler: &str, reason: &str) {
         count(&self.quota_exceptions, &[handler, reason], 1);
+    }
+
+    /// Counts lookups of workloads by what came of them: `found`, `unknown` or `ambiguous`.
+    pub fn workload_lookups(&self, handler: &str, result: &str, number: u64) {
+        if number > 0 {
+            count(&self.workloads.lookups, &[handler, result], number);
+        }
+    }
+
+    /// Says how many workloads are known.
+    pub fn workloads_known(&self, handler: &str, number: usize) {
+        if let Some(series) = self.workloads.known.series(&[handler.to_owned()]) {
+            series.set(number as f64);
+        }
+    }
+
+    /// Counts a derivation from what was last known.
+    pub fn workload_stale_answer(&self, handler: &str) {
+        count(&self.workloads.stale_answers, &[handler], 1);
+    }
+
+    /// A source of workloads failed, and what was known before stays in use.
+    pub fn workload_source_failed(&self, handler: &str, source: &str, reason: &str) {
+        count(&self.workloads.source_failures, &[handler], 1);
+        tracing::warn!(
+            handler,
+            source,
+            reason,
+            "cannot learn of workloads, what was known before stays in use"
+        );
     }
 
     /// A configuration came into force.
@@ -582,6 +657,11 @@ pub fn redis_lost(handler: &str, address: &str, reason: &str) {
 /// Redis answers again.
 pub fn redis_found(handler: &str, address: &str) {
     tracing::info!(handler, address, "Redis answers again");
+}
+
+/// All workloads of a source were read.
+pub fn workloads_loaded(handler: &str, source: &str, workloads: usize) {
+    tracing::info!(handler, source, workloads, "workloads loaded");
 }
 
 /// A descriptor cannot be exposed as a metric.

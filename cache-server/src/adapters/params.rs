@@ -3,6 +3,7 @@
 //! Fields may be written in camel case or in snake case, durations as Go writes them, enums by name or by number.
 //! Every problem is collected, and a field that nobody asked for is one.
 
+use std::path::{Component, PathBuf};
 use std::time::Duration;
 
 use attributes::Duration as Span;
@@ -171,6 +172,16 @@ impl<'a> Params<'a> {
             );
         }
         is_address.then_some(text)
+    }
+
+    /// A path to a file below the folder of the configuration, as which it is read.
+    pub(super) fn path_below_root(&mut self, field: &'static str) -> Option<PathBuf> {
+        let path = PathBuf::from(self.text(field)?);
+        let is_below = path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+        if !is_below {
+            self.problem(field, "must be a path below the folder of the configuration");
+        }
+        is_below.then_some(path)
     }
 
     /// Texts by name.

@@ -20,7 +20,7 @@ fn check(adapter: &str, params: &Value, paths: &[&str]) {
 
 #[test]
 fn parameters_are_read_strictly() {
-    for adapter in &ALL {
+    for adapter in ALL {
         check(adapter.info.name, &json!({}), &[]);
         check(adapter.info.name, &Value::Null, &[]);
         check(adapter.info.name, &json!({ "nonsense": 1 }), &["nonsense"]);

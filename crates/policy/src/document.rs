@@ -48,6 +48,21 @@ pub(crate) struct RulesDocument {
     pub(crate) document: Document,
 }
 
+/// Reads a YAML document that is no part of the configuration, such as the data of an adapter, within the limits of one
+/// that is. An error is one line that says what is wrong, and where in the file.
+pub fn read_yaml(path: &str, text: &str) -> Result<serde_json::Value, String> {
+    let files = [SourceFile { path: path.to_owned(), text: text.to_owned() }];
+    let mut findings = Findings::new(&files);
+    if let Some(node) = Node::parse(0, text, &mut findings) {
+        return Ok(node.to_json());
+    }
+    let first = findings.into_diagnostics().into_iter().next();
+    Err(first.map_or_else(
+        || "not valid YAML".to_owned(),
+        |problem| format!("line {}, column {}: {}", problem.line, problem.column, problem.message),
+    ))
+}
+
 impl Documents {
     /// Reads all files; what is not well-formed is reported and left out.
     pub(crate) fn parse(files: &[SourceFile], findings: &mut Findings<'_>) -> Self {

@@ -46,6 +46,7 @@ pub use descriptor::{
     PrincipalDescriptor, QuotaDescriptor,
 };
 pub use diagnostic::{Diagnostic, Severity};
+pub use document::read_yaml;
 pub use header::{HeaderChange, HeaderRule, HeaderRules};
 pub use kind::{AspectKind, Phase, UnknownAspectKind};
 pub use load::{Loaded, Options, SourceFile, load};
