@@ -14,6 +14,8 @@ mod file_logger;
 mod fixture;
 mod fluentd;
 mod inventory;
+#[cfg(feature = "kubernetes")]
+mod kubernetes;
 mod line_writer;
 mod list;
 mod log_line;
@@ -232,6 +234,8 @@ pub static ALL: &[Adapter] = &[
     Adapter { info: mem_quota::INFO, build: mem_quota::build },
     Adapter { info: redis_quota::INFO, build: redis_quota::build },
     Adapter { info: inventory::INFO, build: inventory::build },
+    #[cfg(feature = "kubernetes")]
+    Adapter { info: kubernetes::INFO, build: kubernetes::build },
 ];
 
 /// What configuration needs to know of them.

@@ -198,6 +198,27 @@ pub const DERIVED_TTL: Duration = Duration::from_secs(10);
 /// How long it holds at most that a workload is not known: it may have begun just now.
 pub const UNKNOWN_WORKLOAD_TTL: Duration = Duration::from_secs(1);
 
+/// How long a request may wait for the pods to be listed for the first time.
+pub const KUBERNETES_FIRST_LIST: Duration = Duration::from_millis(900);
+
+/// Pods that the Kubernetes API is asked for at a time.
+pub const KUBERNETES_PAGE: u32 = 500;
+
+/// How long the Kubernetes API may take to answer, or to begin to tell of changes.
+pub const KUBERNETES_ANSWER: Duration = Duration::from_secs(10);
+
+/// The longest time that one watch lasts, unless its block says otherwise.
+pub const KUBERNETES_REFRESH: Duration = Duration::from_secs(300);
+
+/// The longest time that one watch may last, whatever its block says: API servers end them after five minutes.
+pub const KUBERNETES_WATCH: Duration = Duration::from_secs(290);
+
+/// The least time between two attempts to learn of the pods.
+pub const KUBERNETES_RETRY_MIN: Duration = Duration::from_millis(200);
+
+/// The most time, when one after the other fails.
+pub const KUBERNETES_RETRY_MAX: Duration = Duration::from_secs(10);
+
 /// The least time between two log lines that say the same about requests.
 pub const REPEATED_LOG: Duration = Duration::from_secs(1);
 
@@ -302,6 +323,7 @@ pub const OTLP_BATCH_BYTES: usize = 3 * 1024 * 1024;
 pub const DATAGRAM_BYTES: u32 = 65_507;
 
 const _: () = assert!(CONFIG_FILE_BYTES <= CONFIG_BYTES);
+const _: () = assert!(KUBERNETES_FIRST_LIST.as_millis() < ADAPTER_CALL.as_millis());
 const _: () = assert!(QUOTED_BYTES < STATUS_MESSAGE_BYTES);
 const _: () = assert!(REPORT_INSTANCES <= LOG_QUEUE, "one report alone must not overflow the log's queue");
 const _: () = assert!(REPORT_BATCH_BYTES < REPORT_BYTES);

@@ -6,13 +6,13 @@ use policy::SourceFile;
 
 use crate::harness::{TestServer, tree, write};
 
-fn page(name: &str) -> String {
+pub(crate) fn page(name: &str) -> String {
     let path: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs").join(name);
     std::fs::read_to_string(path).unwrap()
 }
 
 /// The examples that begin with a comment that names their file.
-fn examples(page: &str) -> Vec<SourceFile> {
+pub(crate) fn examples(page: &str) -> Vec<SourceFile> {
     let blocks = page.split("```yaml\n").skip(1).filter_map(|rest| rest.split_once("```"));
     let file = |(block, _): (&str, &str)| {
         let path = block.lines().next()?.strip_prefix("# ")?;

@@ -4,6 +4,7 @@ mod calls;
 mod check;
 mod config;
 mod demand;
+mod derived;
 mod directives;
 mod docs;
 mod eval;

@@ -150,6 +150,12 @@ impl Naming {
         &self.domain
     }
 
+    /// Whether the inputs ask for any workload.
+    #[cfg(feature = "kubernetes")]
+    pub(in crate::adapters) fn asks(&self, inputs: &BTreeMap<Arc<str>, Value>) -> bool {
+        self.sides.iter().any(|side| side.hint(inputs).is_some())
+    }
+
     /// Derives what can be derived of the inputs.
     pub(in crate::adapters) fn derive(
         &self,
