@@ -15,6 +15,7 @@ mod dictionary;
 mod eval;
 mod explain;
 mod report;
+mod schema;
 mod serve;
 mod test;
 mod validate;
@@ -31,6 +32,7 @@ use self::check::Check;
 use self::eval::Eval;
 use self::explain::Explain;
 use self::report::Report;
+use self::schema::Schema;
 use self::serve::Serve;
 use self::test::Test;
 use self::validate::Validate;
@@ -93,6 +95,9 @@ enum Action {
     /// Prints the attributes that there are, their types, and when a proxy knows them.
     Vocabulary(Vocabulary),
 
+    /// Prints the JSON Schema of a configuration file, for editors.
+    Schema(Schema),
+
     /// Prints the version, and what this binary speaks.
     Version,
 }
@@ -110,6 +115,7 @@ pub fn main() -> ExitCode {
         Action::Report(arguments) => report::run(&arguments),
         Action::Dictionary(arguments) => dictionary::run(&arguments),
         Action::Vocabulary(arguments) => vocabulary::run(&arguments),
+        Action::Schema(arguments) => schema::run(&arguments),
         Action::Version => version::run(),
     };
     done.unwrap_or_else(|reason| {
