@@ -339,15 +339,30 @@ impl fmt::Display for Observation {
         };
         write!(f, "{} {test} ", self.target)?;
         if let Some(constant) = self.test.constant() {
-            write!(f, "{:?}? ", constant.to_string())?;
+            write_value(f, &constant)?;
+            f.write_str("? ")?;
         }
         match &self.outcome {
             Outcome::Absent => f.write_str("absent"),
-            Outcome::NoMap => f.write_str("no map"),
+            Outcome::NoMap => f.write_str("absent, as its whole map is"),
             Outcome::WrongKind => f.write_str("of another kind"),
             Outcome::Yes => f.write_str("yes"),
             Outcome::No => f.write_str("no"),
-            Outcome::Value(value) => write!(f, "{:?}", value.to_string()),
+            Outcome::Value(value) => write_value(f, value),
         }
+    }
+}
+
+/// Text in quotes, since there could be anything in it; everything else as it is.
+fn write_value(f: &mut fmt::Formatter<'_>, value: &Value) -> fmt::Result {
+    match value {
+        Value::String(text) => write!(f, "{text:?}"),
+        Value::Int64(_)
+        | Value::Double(_)
+        | Value::Bool(_)
+        | Value::Timestamp(_)
+        | Value::Duration(_)
+        | Value::Bytes(_)
+        | Value::StringMap(_) => write!(f, "{value}"),
     }
 }

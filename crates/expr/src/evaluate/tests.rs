@@ -69,7 +69,7 @@ fn operands_are_looked_at_only_as_far_as_they_count() {
         "b=false b2=true",
         expect![[r#"
             = "false"
-            b is "false"
+            b is false
         "#]],
     );
     check(
@@ -77,8 +77,8 @@ fn operands_are_looked_at_only_as_far_as_they_count() {
         "b=false b2=true",
         expect![[r#"
             = "true"
-            b is "false"
-            b2 is "true"
+            b is false
+            b2 is true
         "#]],
     );
     check(
@@ -103,7 +103,7 @@ fn operands_are_looked_at_only_as_far_as_they_count() {
         "b=true s=x s2=y",
         expect![[r#"
             = "x"
-            b is "true"
+            b is true
             s is "x"
         "#]],
     );
@@ -112,8 +112,8 @@ fn operands_are_looked_at_only_as_far_as_they_count() {
         "i=3",
         expect![[r#"
             = "true"
-            i < "5"? yes
-            i > "2"? yes
+            i < 5? yes
+            i > 2? yes
         "#]],
     );
 }
@@ -142,7 +142,7 @@ fn absence_is_an_error_unless_an_alternative_is_given() {
         "b=false",
         expect![[r#"
             error: lookup failed: 's'
-            b is "false"
+            b is false
             s == "x"? absent
         "#]],
     );
@@ -187,9 +187,9 @@ fn an_absent_key_is_the_empty_text_unless_an_alternative_is_given() {
         "m[\"k\"]",
         "",
         expect![[r#"
-        error: lookup failed: 'm'
-        m["k"] is no map
-    "#]],
+            error: lookup failed: 'm'
+            m["k"] is absent, as its whole map is
+        "#]],
     );
     check(
         "m[\"k\"] | m[\"l\"]",
@@ -213,7 +213,7 @@ fn an_absent_key_is_the_empty_text_unless_an_alternative_is_given() {
         "",
         expect![[r#"
             = "x"
-            m["k"] is no map
+            m["k"] is absent, as its whole map is
         "#]],
     );
     check(
@@ -323,7 +323,7 @@ fn the_first_map_that_is_there_counts() {
         "b=false m2=k:v",
         expect![[r#"
             = "v"
-            b is "false"
+            b is false
             m2 present? yes
             m2["k"] is "v"
         "#]],
@@ -340,16 +340,16 @@ fn values_of_another_kind_than_declared_are_errors() {
     let outcomes = texts.map(|text| outcome(text, &manifest, &bag)).concat();
     expect![[r#"
         error: error converting value to INT64: 'one'
-        i == "1"? of another kind
+        i == 1? of another kind
         i is "one"
         error: error converting value to STRING_MAP: 'm' is of another kind
         m["k"] is of another kind
         error: error converting value to STRING_MAP: 'm' is of another kind
         m["k"] is of another kind
         error: error converting value to STRING: '{k: v}'
-        s is "{k: v}"
+        s is {k: v}
         = "true"
-        b is "true"
+        b is true
     "#]]
     .assert_eq(&outcomes);
 }
@@ -471,7 +471,7 @@ fn sums() {
         "i=9223372036854775807",
         expect![[r#"
             = "-9223372036854775808"
-            i is "9223372036854775807"
+            i is 9223372036854775807
         "#]],
     );
     check(
@@ -479,7 +479,7 @@ fn sums() {
         "f=1",
         expect![[r#"
             = "1.5"
-            f is "1"
+            f is 1
         "#]],
     );
     let long = "x".repeat(700_000);
