@@ -34,6 +34,7 @@ mod suite;
 mod template;
 mod tuning;
 mod validate;
+mod walk;
 
 pub use adapter::{AdapterInfo, HandlerConfig, Outputs, ParamProblem, no_outputs};
 pub use aspect::{
@@ -54,3 +55,4 @@ pub use plan::{Plan, SelectedHeaders, SelectorError};
 pub use snapshot::{Demand, Snapshot};
 pub use suite::{Case, Outcome, Suite, is_suite};
 pub use template::{InvalidTemplate, NameTemplate, RenderError};
+pub use walk::Walk;

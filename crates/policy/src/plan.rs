@@ -12,7 +12,9 @@ use checkcache::Recorder;
 use expr::{EvalError, Program};
 
 use crate::snapshot::{Block, Guarded, PhasePolicy, Rule};
-use crate::{Aspect, HeaderRules, subject};
+use crate::subject::{self, GLOBAL};
+use crate::walk::{Unwatched, Walk};
+use crate::{Aspect, HeaderRules};
 
 /// The aspects that apply to a request.
 #[derive(Debug, Default)]
@@ -50,33 +52,39 @@ pub struct SelectorError<'s> {
 
 impl<'s> Plan<'s> {
     /// Resolves a request under the part of a snapshot that is for its phase.
-    pub(crate) fn resolve(policy: &'s PhasePolicy, identity: &Identity, recorder: &mut Recorder<'_>) -> Self {
+    pub(crate) fn resolve(
+        policy: &'s PhasePolicy,
+        identity: &'s Identity,
+        recorder: &mut Recorder<'_>,
+        walk: &mut impl Walk<'s>,
+    ) -> Self {
         let mut plan = Self::default();
         // Without a block below `global` the identity decides nothing, so it is not looked at, and the trace is
         // the same for every service.
         let specific =
-            if policy.subjects.is_empty() { Vec::new() } else { identity.blocks(policy, recorder) };
+            if policy.subjects.is_empty() { Vec::new() } else { identity.blocks(policy, recorder, walk) };
+        walk.subject(GLOBAL, policy.global.as_ref().and_then(Block::place));
         for block in policy.global.iter().chain(specific) {
-            plan.add_rules(&block.rules, recorder);
+            plan.add_rules(&block.rules, recorder, walk);
         }
         plan
     }
 
-    fn add_rules(&mut self, rules: &'s [Rule], recorder: &mut Recorder<'_>) {
+    fn add_rules(&mut self, rules: &'s [Rule], recorder: &mut Recorder<'_>, walk: &mut impl Walk<'s>) {
         for rule in rules {
-            if self.selects(rule.selector.as_ref(), &rule.location, recorder) {
-                self.add_aspects(&rule.aspects, recorder);
+            if self.selects(rule.selector.as_ref(), &rule.location, recorder, walk) {
+                self.add_aspects(&rule.aspects, recorder, walk);
                 if !rule.headers.is_empty() {
                     self.headers.push(SelectedHeaders { location: &rule.location, rules: &rule.headers });
                 }
-                self.add_rules(&rule.rules, recorder);
+                self.add_rules(&rule.rules, recorder, walk);
             }
         }
     }
 
-    fn add_aspects(&mut self, aspects: &'s [Guarded], recorder: &mut Recorder<'_>) {
+    fn add_aspects(&mut self, aspects: &'s [Guarded], recorder: &mut Recorder<'_>, walk: &mut impl Walk<'s>) {
         for guarded in aspects {
-            if self.selects(guarded.selector.as_ref(), &guarded.aspect.location, recorder) {
+            if self.selects(guarded.selector.as_ref(), &guarded.aspect.location, recorder, walk) {
                 self.aspects.push(&guarded.aspect);
             }
         }
@@ -87,13 +95,16 @@ impl<'s> Plan<'s> {
         selector: Option<&'s Program>,
         location: &'s str,
         recorder: &mut Recorder<'_>,
+        walk: &mut impl Walk<'s>,
     ) -> bool {
-        let Some(selector) = selector else { return true };
-        match selector.evaluate_bool(recorder) {
+        let outcome = selector.map_or(Ok(true), |selector| selector.evaluate_bool(recorder));
+        walk.considered(location, selector, outcome.as_ref().copied());
+        match outcome {
             Ok(selected) => selected,
             Err(error) => {
                 let position = self.aspects.len();
-                self.errors.push(SelectorError { location, selector: selector.text(), error, position });
+                let selector = selector.map_or("", Program::text);
+                self.errors.push(SelectorError { location, selector, error, position });
                 false
             }
         }
@@ -104,10 +115,14 @@ impl<'s> Plan<'s> {
 /// at than that takes. A selector that cannot be evaluated ends the search: what it guards might have been the one.
 pub(crate) fn resolve_most_specific<'s>(
     policy: &'s PhasePolicy,
-    identity: &Identity,
+    identity: &'s Identity,
     recorder: &mut Recorder<'_>,
 ) -> Result<Option<&'s Aspect>, SelectorError<'s>> {
-    let specific = if policy.subjects.is_empty() { Vec::new() } else { identity.blocks(policy, recorder) };
+    let specific = if policy.subjects.is_empty() {
+        Vec::new()
+    } else {
+        identity.blocks(policy, recorder, &mut Unwatched)
+    };
     for block in specific.into_iter().rev().chain(&policy.global) {
         if let Some(aspect) = first(&block.rules, recorder)? {
             return Ok(Some(aspect));
@@ -153,15 +168,27 @@ pub(crate) struct Identity {
 
 impl Identity {
     /// The blocks of the subjects below `global` that a request is for, the least specific first.
-    fn blocks<'s>(&self, policy: &'s PhasePolicy, recorder: &mut Recorder<'_>) -> Vec<&'s Block> {
+    fn blocks<'s>(
+        &'s self,
+        policy: &'s PhasePolicy,
+        recorder: &mut Recorder<'_>,
+        walk: &mut impl Walk<'s>,
+    ) -> Vec<&'s Block> {
         let Some(attributes::ValueRef::String(name)) = recorder.value(&self.attribute) else {
+            walk.identity(&self.attribute, None, false);
             return Vec::new();
         };
-        if !subject::is_suffix(&self.domain, name) {
+        let is_in_domain = subject::is_suffix(&self.domain, name);
+        walk.identity(&self.attribute, Some(name), is_in_domain);
+        if !is_in_domain {
             return Vec::new();
         }
-        let mut blocks: Vec<_> =
-            subject::ancestors(name).filter_map(|subject| policy.subjects.get(subject)).collect();
+        let look_up = |subject| {
+            let block = policy.subjects.get(subject);
+            walk.subject(subject, block.and_then(Block::place));
+            block
+        };
+        let mut blocks: Vec<_> = subject::ancestors(name).filter_map(look_up).collect();
         blocks.reverse();
         blocks
     }

@@ -13,6 +13,7 @@ use expr::Program;
 use crate::plan::{Identity, SelectorError, resolve_most_specific};
 use crate::subject::GLOBAL;
 use crate::validate::Validated;
+use crate::walk::{Unwatched, Walk};
 use crate::{
     Aspect, HandlerConfig, HeaderRules, LogDescriptor, MetricDescriptor, Phase, Plan, QuotaDescriptor,
 };
@@ -147,17 +148,27 @@ impl Snapshot {
 
     /// Finds what attributes are derived from before a request is decided about, or told about.
     pub fn resolve_preprocess<'s>(&'s self, recorder: &mut Recorder<'_>) -> Plan<'s> {
-        Plan::resolve(&self.policy.preprocess, &self.identity, recorder)
+        Plan::resolve(&self.policy.preprocess, &self.identity, recorder, &mut Unwatched)
     }
 
     /// Finds the aspects that decide about a request.
     pub fn resolve_check<'s>(&'s self, recorder: &mut Recorder<'_>) -> Plan<'s> {
-        Plan::resolve(&self.policy.check, &self.identity, recorder)
+        Plan::resolve(&self.policy.check, &self.identity, recorder, &mut Unwatched)
     }
 
     /// Finds the aspects that tell about a request.
     pub fn resolve_report<'s>(&'s self, recorder: &mut Recorder<'_>) -> Plan<'s> {
-        Plan::resolve(&self.policy.report, &self.identity, recorder)
+        Plan::resolve(&self.policy.report, &self.identity, recorder, &mut Unwatched)
+    }
+
+    /// As [`resolve_check`](Self::resolve_check), but somebody follows.
+    pub fn follow_check<'s>(&'s self, recorder: &mut Recorder<'_>, walk: &mut impl Walk<'s>) -> Plan<'s> {
+        Plan::resolve(&self.policy.check, &self.identity, recorder, walk)
+    }
+
+    /// As [`resolve_report`](Self::resolve_report), but somebody follows.
+    pub fn follow_report<'s>(&'s self, recorder: &mut Recorder<'_>, walk: &mut impl Walk<'s>) -> Plan<'s> {
+        Plan::resolve(&self.policy.report, &self.identity, recorder, walk)
     }
 
     /// Finds what limits a quota for a request: of the definitions that apply, the first of the most specific subject
@@ -213,6 +224,15 @@ impl Policies {
         };
         let quota = if self.quotas.is_empty() { BTreeSet::new() } else { reads(Phase::Quota) };
         Demand { check: reads(Phase::Check), quota, report: reads(Phase::Report) }
+    }
+}
+
+// === impl Block ===
+
+impl Block {
+    /// Its scope and its subject, as `scope/subject`.
+    pub(crate) fn place(&self) -> Option<&str> {
+        self.rules.first().and_then(|rule| rule.location.split(' ').next())
     }
 }
 
