@@ -4,22 +4,25 @@
 //! decided about and traced under it. Nothing is told to anybody: aspects of reports are resolved and evaluated, and
 //! their adapters are not called.
 
+mod walk;
+
 use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use attributes::Bag;
+use attributes::{Bag, Value};
 use checkcache::Recorder;
 use clap::Args;
 use policy::{
-    Aspect, AspectError, Instance, LogPayload, LogsInstance, MetricsInstance, Phase, Plan, QuotaLimit,
-    Snapshot,
+    Aspect, AspectError, Instance, LogPayload, LogsInstance, MetricValue, MetricsInstance, Phase, Plan,
+    QuotaLimit, Snapshot,
 };
 use serde::Serialize;
 use thiserror::Error;
 
+use self::walk::{Follower, Way};
 use super::identity::Identity;
 use super::page::{validity, write_list};
 use super::print;
@@ -67,6 +70,10 @@ struct Explanation {
     verdict: Verdict,
     /// What was looked at to reach the verdict, in order: what it is cached under.
     trace: Vec<String>,
+    /// Attributes that are there because a proxy gives them along with others that mean the same.
+    twins: Vec<String>,
+    /// Where rules were looked for, and which of them apply.
+    resolution: Way,
     /// The aspects that decide, in order.
     check: Vec<Step>,
     /// The aspects that would tell, in order.
@@ -92,9 +99,12 @@ struct Step {
     location: String,
     /// The kind and the block of the adapter.
     aspect: Option<String>,
-    /// What the adapter is given.
-    given: Option<String>,
-    error: Option<String>,
+    /// What the adapter is given, one thing each.
+    given: Vec<String>,
+    /// Whether the refusal is its.
+    refused: bool,
+    /// Why it is given less than it should be.
+    errors: Vec<String>,
 }
 
 /// Runs the command.
@@ -123,8 +133,11 @@ async fn explain(
     let runtime = Runtime::new(root.to_owned(), options, Arc::clone(&telemetry));
     runtime.load(read_tree(root))?;
     let active = runtime.active()?;
-    let bag = request::bag(active.snapshot.manifest(), request)?;
-    Ok(Explanation::of(&active, &bag, &telemetry).await)
+    let given = request::bag(active.snapshot.manifest(), request)?;
+    let bag = client::with_aliases(given.clone());
+    let twins = bag.iter().filter(|(name, _)| given.value(name.as_str()).is_none());
+    let twins = twins.map(|(name, value)| format!("{name} is {value}")).collect();
+    Ok(Explanation { twins, ..Explanation::of(&active, &bag, &telemetry).await })
 }
 
 // === impl Explanation ===
@@ -134,8 +147,9 @@ impl Explanation {
         let snapshot = &active.snapshot;
         let decision = runtime::check(active, bag, telemetry).await;
         let derived = runtime::preprocess(active, bag, false, telemetry).await.derived;
-        let check = steps(snapshot, bag, &derived, Snapshot::resolve_check);
-        let report = steps(snapshot, bag, &derived, Snapshot::resolve_report);
+        let (mut check, mut way) = steps(snapshot, bag, &derived, Snapshot::follow_check);
+        let (report, other) = steps(snapshot, bag, &derived, Snapshot::follow_report);
+        way.join(other);
         let taken: BTreeSet<_> = check.iter().chain(&report).map(|step| step.location.as_str()).collect();
         let all = Phase::ALL.into_iter().flat_map(|phase| snapshot.aspects(phase));
         let left_out = all.filter(|aspect| !taken.contains(aspect.location.as_str()));
@@ -143,6 +157,9 @@ impl Explanation {
             left_out.map(|aspect| format!("{}: {}", aspect.location, describe(snapshot, aspect))).collect();
         left_out.sort();
         let verdict = decision.verdict;
+        for step in &mut check {
+            step.refused = verdict.refused_by.as_deref() == Some(step.location.as_str());
+        }
         Self {
             revision: snapshot.revision().to_string(),
             trace: decision.trace.observations().iter().map(ToString::to_string).collect(),
@@ -153,6 +170,8 @@ impl Explanation {
                 validity: validity(verdict.validity),
                 is_failure: decision.is_failure,
             },
+            twins: Vec::new(),
+            resolution: way,
             check,
             report,
             left_out,
@@ -160,15 +179,19 @@ impl Explanation {
     }
 }
 
-fn steps<'s>(
+/// A resolution that a follower is told of.
+type Resolve<'s, 'b> = fn(&'s Snapshot, &mut Recorder<'_>, &mut Follower<'b>) -> Plan<'s>;
+
+fn steps<'s, 'b>(
     snapshot: &'s Snapshot,
-    bag: &Bag,
-    derived: &Bag,
-    resolve: fn(&'s Snapshot, &mut Recorder<'_>) -> Plan<'s>,
-) -> Vec<Step> {
+    bag: &'b Bag,
+    derived: &'b Bag,
+    resolve: Resolve<'s, 'b>,
+) -> (Vec<Step>, Way) {
     let mut recorder = Recorder::untraced(bag);
     recorder.lay_over(derived);
-    let plan = resolve(snapshot, &mut recorder);
+    let mut follower = Follower::new(bag, derived);
+    let plan = resolve(snapshot, &mut recorder, &mut follower);
     let mut errors = plan.errors.into_iter().peekable();
     let mut steps = Vec::new();
     for position in 0..=plan.aspects.len() {
@@ -177,8 +200,9 @@ fn steps<'s>(
             steps.push(Step {
                 location: error.location.to_owned(),
                 aspect: None,
-                given: None,
-                error: Some(format!("the selector `{}` cannot be evaluated: {reason}", error.selector)),
+                given: Vec::new(),
+                refused: false,
+                errors: vec![format!("the selector `{}` cannot be evaluated: {reason}", error.selector)],
             });
         }
         if let Some(aspect) = plan.aspects.get(position) {
@@ -186,12 +210,13 @@ fn steps<'s>(
             steps.push(Step {
                 location: aspect.location.clone(),
                 aspect: Some(describe(snapshot, aspect)),
-                given: instance.as_ref().ok().and_then(made),
-                error: failure(&instance),
+                given: instance.as_ref().map(made).unwrap_or_default(),
+                refused: false,
+                errors: failures(&instance),
             });
         }
     }
-    steps
+    (steps, follower.into_way())
 }
 
 fn describe(snapshot: &Snapshot, aspect: &Aspect) -> String {
@@ -202,58 +227,54 @@ fn describe(snapshot: &Snapshot, aspect: &Aspect) -> String {
     }
 }
 
-/// What an adapter is given, in words.
-fn made(instance: &Instance) -> Option<String> {
+/// What an adapter is given, in words, one thing each.
+fn made(instance: &Instance) -> Vec<String> {
     match instance {
-        Instance::Denial => None,
-        Instance::ListEntry(value) => Some(value.to_string()),
+        Instance::Denial => Vec::new(),
+        Instance::ListEntry(value) => vec![value.to_string()],
         Instance::Quota(quota) => {
-            let labels: Vec<_> = quota.labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
             let QuotaLimit { max_amount, window } = quota.limit;
             let window = window.map_or("until released".to_owned(), |window| format!("in {window:?}"));
-            Some(format!("{}{{{}}} at most {max_amount} {window}", quota.name, labels.join(",")))
+            vec![format!("{}{} at most {max_amount} {window}", quota.name, labels(&quota.labels))]
         }
-        Instance::Inputs(inputs) => {
-            let inputs: Vec<_> = inputs.iter().map(|(name, value)| format!("{name}={value}")).collect();
-            (!inputs.is_empty()).then(|| inputs.join(", "))
-        }
+        Instance::Inputs(inputs) => inputs.iter().map(|(name, value)| format!("{name}={value}")).collect(),
         Instance::Logs(logs) => {
             let lines = logs.entries.iter().map(|entry| match &entry.payload {
                 LogPayload::Text(text) => text.clone(),
                 LogPayload::Json(object) => serde_json::Value::from(object.clone()).to_string(),
             });
-            let lines: Vec<_> = lines.collect();
-            (!lines.is_empty()).then(|| lines.join("; "))
+            lines.collect()
         }
         Instance::Metrics(metrics) => {
-            let values = metrics.values.iter().map(|metric| {
-                let labels: Vec<_> =
-                    metric.labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
-                format!("{}{{{}}} {}", metric.descriptor.name, labels.join(","), metric.value)
-            });
-            let values: Vec<_> = values.collect();
-            (!values.is_empty()).then(|| values.join("; "))
+            let line = |metric: &MetricValue| {
+                format!("{}{} {}", metric.descriptor.name, labels(&metric.labels), metric.value)
+            };
+            metrics.values.iter().map(line).collect()
         }
     }
 }
 
-/// Why an adapter is given less than it should be, or nothing.
-fn failure(instance: &Result<Instance, AspectError>) -> Option<String> {
+fn labels(labels: &[(Arc<str>, Value)]) -> String {
+    let labels: Vec<_> = labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    format!("{{{}}}", labels.join(", "))
+}
+
+/// Why an adapter is given less than it should be.
+fn failures(instance: &Result<Instance, AspectError>) -> Vec<String> {
     match instance {
-        Err(error) => Some(text::chain(error)),
+        Err(error) => vec![text::chain(error)],
         Ok(
             Instance::Metrics(MetricsInstance { errors, .. }) | Instance::Logs(LogsInstance { errors, .. }),
-        ) => {
-            let errors: Vec<_> = errors.iter().map(|error| text::chain(error)).collect();
-            (!errors.is_empty()).then(|| errors.join("; "))
+        ) => errors.iter().map(|error| text::chain(error)).collect(),
+        Ok(Instance::Denial | Instance::ListEntry(_) | Instance::Quota(_) | Instance::Inputs(_)) => {
+            Vec::new()
         }
-        Ok(Instance::Denial | Instance::ListEntry(_) | Instance::Quota(_) | Instance::Inputs(_)) => None,
     }
 }
 
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { revision, verdict, trace, check, report, left_out } = self;
+        let Self { revision, verdict, trace, twins, resolution, check, report, left_out } = self;
         let Verdict { code, message, refused_by, validity, is_failure } = verdict;
         let colon = if message.is_empty() { "" } else { ": " };
         writeln!(f, "verdict   {code}{colon}{message}")?;
@@ -262,7 +283,12 @@ impl fmt::Display for Explanation {
             writeln!(f, "refused   by {by}{why}")?;
         }
         writeln!(f, "cached    {validity}\nrevision  {revision}")?;
-        write_list(f, "looked at, in order", trace)?;
+        if !twins.is_empty() {
+            write_list(f, "given along by the proxy", twins)?;
+        }
+        write_list(f, "rules were looked for, in order", resolution.lookups())?;
+        write_list(f, "selectors, in order", &resolution.selectors)?;
+        write_list(f, "looked at for the verdict, in order", trace)?;
         write_list(f, "decides, in order", check)?;
         write_list(f, "tells, in order", report)?;
         write_list(f, "left out", left_out)
@@ -271,12 +297,14 @@ impl fmt::Display for Explanation {
 
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.location)?;
-        for (before, part) in [(": ", &self.aspect), (" of ", &self.given), (": ", &self.error)] {
-            if let Some(part) = part {
-                write!(f, "{before}{part}")?;
-            }
+        let Self { location, aspect, given, refused, errors } = self;
+        f.write_str(location)?;
+        if let Some(aspect) = aspect {
+            write!(f, ": {aspect}")?;
         }
-        Ok(())
+        if *refused {
+            f.write_str("  <- refused")?;
+        }
+        given.iter().chain(errors).try_for_each(|line| write!(f, "\n      {line}"))
     }
 }

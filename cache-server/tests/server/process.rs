@@ -177,14 +177,64 @@ rules:
     let (code, page) = run(&request).await;
     assert_eq!(code, Some(0), "{page}");
     assert!(page.starts_with("verdict   PERMISSION_DENIED\n"), "{page}");
+    assert!(page.contains("denials by closed (denyChecker)  <- refused\n"), "{page}");
 
-    for (given, reason) in
-        [("no.such=x", "no manifest"), ("request.size=x", "64-bit"), ("request.path[a]=x", "no keys")]
-    {
-        let (code, page) = run(&["explain", "--config", root, "-a", given]).await;
+    for (given, reason) in [
+        ("request.pth=x", "did you mean `request.path`?"),
+        ("request.size=x", "64-bit"),
+        ("request.path[a]=x", "no keys"),
+        ("request.method=GET", "`request.method` is given twice"),
+    ] {
+        let arguments = ["explain", "--config", root, "-a", "request.method=GET", "-a", given];
+        let (code, page) = run(&arguments).await;
         assert_eq!(code, Some(1), "{page}");
         assert!(page.contains(reason), "{page}");
     }
+}
+
+#[tokio::test]
+async fn explain_shows_the_way() {
+    let adapters = "adapters: [{ name: closed, kind: denials, impl: denyChecker }]";
+    let rules = "rules: [{ selector: request.size > 5, aspects: [{ kind: denials, adapter: closed }] }]";
+    let folder = tree(adapters, rules);
+    let block = |scope: &str| format!("scopes/{scope}/subjects/ns.svc.cluster.local/rules.yml");
+    write(folder.path(), &block("ns.svc.cluster.local"), rules);
+    write(folder.path(), &block("cluster.local"), rules);
+    let root = folder.path().to_str().unwrap();
+    let service = "target.service=reviews.ns.svc.cluster.local";
+    let arguments = ["explain", "--config", root, "-a", service, "-a", "request.size=3", "--json"];
+    let (code, page) = run(&arguments).await;
+    assert_eq!(code, Some(0), "{page}");
+    let json: serde_json::Value = serde_json::from_str(&page).unwrap();
+    let subjects = json["resolution"]["subjects"].as_array().unwrap();
+    let found: Vec<_> =
+        subjects.iter().map(|s| (s["subject"].as_str().unwrap(), s["file"].as_str())).collect();
+    assert_eq!(
+        found,
+        [
+            ("reviews.ns.svc.cluster.local", None),
+            // Of two files for the subject the one of the higher scope.
+            ("ns.svc.cluster.local", Some(block("cluster.local").as_str())),
+            ("svc.cluster.local", None),
+            ("cluster.local", None),
+            ("local", None),
+            ("global", Some("scopes/global/subjects/global/rules.yml")),
+        ]
+    );
+    let selectors = json["resolution"]["selectors"].as_array().unwrap();
+    assert_eq!(selectors.len(), 2, "{page}");
+    assert_eq!(selectors[0]["location"], "global/global rules[0]");
+    assert_eq!(selectors[0]["selected"], false);
+    assert_eq!(selectors[0]["operands"][0], "request.size is 3");
+    assert_eq!(json["twins"][0], "destination.service is reviews.ns.svc.cluster.local");
+    let (_, page) = run(&arguments[..arguments.len() - 1]).await;
+    assert!(
+        page.contains(
+            "\n  global/global rules[0] does not apply\n      request.size > 5\n      request.size is 3\n"
+        ),
+        "{page}"
+    );
+    assert!(page.contains("\n  svc.cluster.local: no rules\n"), "{page}");
 }
 
 #[tokio::test]

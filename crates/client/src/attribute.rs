@@ -216,7 +216,8 @@ const ALIASES: [&[&str]; 8] = [
     &["target.user", "destination.user", "destination.principal"],
 ];
 
-pub(crate) fn with_aliases(mut bag: Bag) -> Bag {
+/// Gives what is configured under one name under all that stand for the same.
+pub fn with_aliases(mut bag: Bag) -> Bag {
     for names in ALIASES {
         let Some(value) = names.iter().find_map(|name| bag.value(name)).cloned() else { continue };
         for name in names {

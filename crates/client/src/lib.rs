@@ -26,7 +26,7 @@ mod stream;
 mod wire;
 
 pub use attribute::property::{decode_pairs, encode_pairs};
-pub use attribute::{Produced, vocabulary};
+pub use attribute::{Produced, vocabulary, with_aliases};
 pub use check::Client;
 pub use config::{Config, InvalidConfig};
 pub use counters::Counter;
