@@ -2,6 +2,7 @@
 
 mod calls;
 mod check;
+mod commands;
 mod config;
 mod demand;
 mod derived;
