@@ -1,5 +1,6 @@
 //! The server in one process with its client, and the binary as a process: what comes in over gRPC, what comes out.
 
+mod backends;
 mod calls;
 mod check;
 mod commands;
