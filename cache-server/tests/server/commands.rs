@@ -9,7 +9,10 @@ fn examples(page: &str) -> Vec<(String, String)> {
     for line in blocks.flat_map(|(block, _)| block.lines()) {
         match (line.strip_prefix("$ "), examples.last_mut()) {
             (Some(command), _) => examples.push((command.to_owned(), String::new())),
-            (None, Some((_, output))) => *output += &format!("{line}\n"),
+            (None, Some((_, output))) => {
+                output.push_str(line);
+                output.push('\n');
+            }
             (None, None) => panic!("{line}"),
         }
     }

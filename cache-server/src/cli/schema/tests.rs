@@ -39,8 +39,8 @@ fn files_below(folder: &Path, files: &mut Vec<PathBuf>) {
 /// Expectations of a configuration lie beside it.
 fn is_configuration(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let stem = name.strip_suffix(".yml").or_else(|| name.strip_suffix(".yaml"));
-    stem.is_some_and(|stem| !stem.ends_with(".test"))
+    let is_yaml = [".yml", ".yaml"].iter().any(|suffix| name.ends_with(suffix));
+    is_yaml && !policy::is_suite(name)
 }
 
 #[test]
