@@ -8,7 +8,6 @@
 //! Invariants: as long as there is no configuration, nothing is allowed – [`Runtime::active`] gives the reason. What is
 //! in force is announced after it came into force, so that whoever hears of it and asks is answered under it.
 
-mod changes;
 mod demand;
 mod dispatch;
 #[cfg(test)]
@@ -17,7 +16,7 @@ mod preprocess;
 mod quota;
 mod reload;
 mod report;
-mod tree;
+mod store;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -35,8 +34,8 @@ pub use self::preprocess::{Preprocessed, preprocess};
 pub use self::quota::{Allocation, Asked, allocate, limit};
 pub use self::reload::Reloader;
 pub use self::report::{Failures, Reporter, Told, told};
-pub(crate) use self::tree::read_bounded;
-pub use self::tree::{InvalidTree, read_tree};
+pub(crate) use self::store::read_bounded;
+pub use self::store::{InvalidTree, Store, StoreAddress, read_tree};
 use crate::adapters::{self, Handler, InvalidHandler, MetricRegistry, Recall, Surroundings};
 use crate::l2::L2;
 use crate::limits;

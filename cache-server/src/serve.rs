@@ -22,15 +22,15 @@ use tonic_health::server::HealthReporter;
 use crate::admin::{self, Admin};
 use crate::api::{FeedService, MixerService};
 use crate::l2::L2;
-use crate::runtime::{Reloader, Runtime};
+use crate::runtime::{Reloader, Runtime, Store, StoreAddress};
 use crate::telemetry::{self, Telemetry};
 use crate::{VERSION, limits};
 
 /// What a server is started with.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// The folder of the configuration.
-    pub config: PathBuf,
+    /// Where the configuration comes from.
+    pub config: StoreAddress,
     /// Where checks and reports come in; port 0 lets the system choose.
     pub listen: SocketAddr,
     /// Where health and metrics are served; port 0 lets the system choose.
@@ -100,10 +100,11 @@ impl Server {
         let admin = local(&admin_listener, admin)?;
 
         let telemetry = Arc::new(Telemetry::new());
-        let runtime = Runtime::new(config.clone(), policy, Arc::clone(&telemetry)).with_log_root(log_root);
+        let runtime = Runtime::new(config.root(), policy, Arc::clone(&telemetry)).with_log_root(log_root);
         let runtime = Arc::new(runtime);
         let l2 = Arc::new(L2::new(l2_entries, random()?));
-        let mut reloader = Reloader::new(config, Arc::clone(&runtime), Arc::clone(&l2));
+        let store = Arc::new(Store::open(config));
+        let mut reloader = Reloader::new(store, Arc::clone(&runtime), Arc::clone(&l2));
         reloader.load().await;
 
         let (stop, stage) = watch::channel(Stage::Serving);

@@ -47,7 +47,7 @@ pub(super) struct Serve {
 pub(super) fn run(arguments: Serve) -> Result<ExitCode, String> {
     telemetry::start_logging();
     let options = Options {
-        config: arguments.config,
+        config: arguments.config.into(),
         listen: arguments.listen,
         admin: arguments.admin,
         l2_entries: arguments.l2_entries,

@@ -1,71 +1,68 @@
-//! Loading the tree when it changed, and on SIGHUP.
+//! Loading what a store holds when it changed, and on SIGHUP.
 //!
-//! A tree is loaded when two readings a little apart are equal: several files that are written one after the other are
+//! It is loaded when two readings a little apart are equal: several files that are written one after the other are
 //! one change, and none is loaded half written.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use policy::SourceFile;
 use tokio::sync::Notify;
 use tokio::task::spawn_blocking;
 
-use super::changes::{Changes, Hint};
-use super::{InvalidTree, Runtime, read_tree};
+use super::store::{Hint, Hints, Read};
+use super::{Runtime, Store};
 use crate::l2::L2;
 use crate::limits;
 
-/// Loads a tree whenever its files change.
+/// Loads what a store holds whenever it changes.
 pub struct Reloader {
-    root: PathBuf,
+    store: Arc<Store>,
     runtime: Arc<Runtime>,
     l2: Arc<L2>,
     /// What was last loaded, whether it came into force or not: what was refused once is not tried again unchanged.
     tried: Option<Tried>,
 }
 
-/// What came of reading the tree; of an error its text, since errors cannot be compared.
+/// What came of reading; of an error its text, since errors cannot be compared.
 type Tried = Result<Vec<SourceFile>, String>;
-
-type Read = Result<Vec<SourceFile>, InvalidTree>;
 
 impl Reloader {
     /// A reloader that has loaded nothing yet.
-    pub fn new(root: PathBuf, runtime: Arc<Runtime>, l2: Arc<L2>) -> Self {
-        Self { root, runtime, l2, tried: None }
+    pub fn new(store: Arc<Store>, runtime: Arc<Runtime>, l2: Arc<L2>) -> Self {
+        Self { store, runtime, l2, tried: None }
     }
 
-    /// Loads the tree as it is now.
+    /// Loads what is there now.
     pub async fn load(&mut self) {
-        let read = self.read().await;
+        let read = self.store.read().await;
         self.apply(read).await;
     }
 
-    /// Loads the tree each time that it changed, and whenever somebody asks for it. Never ends.
+    /// Loads what is there each time that it changed, and whenever somebody asks for it. Never ends.
     pub async fn run(mut self, now: Arc<Notify>) {
-        let mut changes = Changes::new(&self.root);
+        let mut hints = self.store.hints();
         // It may have changed since it was first loaded.
-        self.follow(&mut changes, Hint::Changed).await;
+        self.follow(&mut hints, Hint::Changed).await;
         loop {
             tokio::select! {
                 () = now.notified() => {
                     let read = self.read_settled().await;
                     self.apply(read).await;
                 }
-                hint = changes.next() => self.follow(&mut changes, hint).await,
+                hint = hints.next() => self.follow(&mut hints, hint).await,
             }
         }
     }
 
-    /// Loads the tree if it changed, once it lies still.
-    async fn follow(&mut self, changes: &mut Changes, mut hint: Hint) {
+    /// Loads what is there if it changed, once it lies still.
+    async fn follow(&mut self, hints: &mut Hints, mut hint: Hint) {
         let mut before: Option<Tried> = None;
         loop {
-            // Before the tree is read, so that what is changed after that is heard of.
-            if hint == Hint::Changed || !changes.is_armed() {
-                changes.arm().await;
+            // Before it is read, so that what is changed after that is heard of.
+            if hint == Hint::Changed || !hints.is_armed() {
+                hints.arm().await;
             }
-            let read = self.read().await;
+            let read = self.store.read().await;
             if self.tried.as_ref().is_some_and(|tried| is_same(tried, &read)) {
                 if hint == Hint::Changed {
                     // What changes all the time without a difference must not keep the reloader busy.
@@ -82,25 +79,18 @@ impl Reloader {
         }
     }
 
-    /// The tree, once it lies still; as it is if it never does.
+    /// What is there, once it lies still; as it is if it never does.
     async fn read_settled(&self) -> Read {
-        let mut read = self.read().await;
+        let mut read = self.store.read().await;
         for _ in 0..limits::CONFIG_SETTLE_TRIES {
             let before = remember(&read);
             tokio::time::sleep(limits::CONFIG_SETTLE).await;
-            read = self.read().await;
+            read = self.store.read().await;
             if is_same(&before, &read) {
                 break;
             }
         }
         read
-    }
-
-    async fn read(&self) -> Read {
-        let root = self.root.clone();
-        spawn_blocking(move || read_tree(&root)).await.unwrap_or_else(|error| {
-            Err(InvalidTree::Io { path: self.root.clone(), source: std::io::Error::other(error) })
-        })
     }
 
     async fn apply(&mut self, read: Read) {

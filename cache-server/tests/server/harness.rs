@@ -134,7 +134,7 @@ impl TestServer {
     /// A server whose configuration is, or will be, somewhere in the folder.
     pub(crate) async fn start_at(config: &Path, folder: TempDir, l2_entries: usize) -> Self {
         let options = Options {
-            config: config.to_owned(),
+            config: config.to_owned().into(),
             listen: "127.0.0.1:0".parse().unwrap(),
             admin: "127.0.0.1:0".parse().unwrap(),
             l2_entries,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use attributes::{Bag, StringMap, Value};
 use cache_server::api::MixerService;
 use cache_server::l2::L2;
-use cache_server::runtime::{Reloader, Runtime};
+use cache_server::runtime::{Reloader, Runtime, Store};
 use cache_server::telemetry::Telemetry;
 use proptest::prelude::*;
 use proto::google::rpc;
@@ -43,10 +43,10 @@ rules:
 
 fn service(threads: &tokio::runtime::Runtime, root: &Path, l2_entries: usize) -> (MixerService, Arc<L2>) {
     let telemetry = Arc::new(Telemetry::new());
-    let root = root.to_owned();
-    let runtime = Arc::new(Runtime::new(root.clone(), policy::Options::default(), Arc::clone(&telemetry)));
+    let runtime = Arc::new(Runtime::new(root.to_owned(), policy::Options::default(), Arc::clone(&telemetry)));
+    let store = Arc::new(Store::open(root.to_owned().into()));
     let l2 = Arc::new(L2::new(l2_entries, [7; 16]));
-    threads.block_on(Reloader::new(root, Arc::clone(&runtime), Arc::clone(&l2)).load());
+    threads.block_on(Reloader::new(store, Arc::clone(&runtime), Arc::clone(&l2)).load());
     assert!(runtime.active().is_ok());
     let service =
         MixerService::new(runtime, Arc::clone(&l2), Arc::new(dictionary()), true, telemetry, [1; 16]);

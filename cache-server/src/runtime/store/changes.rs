@@ -14,24 +14,16 @@ use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::Notify;
 use tokio::task::spawn_blocking;
 
+use super::Hint;
 use crate::{limits, telemetry};
 
 /// Says when the tree should be looked at.
-pub(super) struct Changes {
+pub(in crate::runtime) struct Changes {
     root: PathBuf,
     heard: Arc<Notify>,
     watcher: Option<RecommendedWatcher>,
     /// Whether it was said that watching does not work.
     is_said: bool,
-}
-
-/// Why the tree should be looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Hint {
-    /// Something changed in one of its folders.
-    Changed,
-    /// It is time.
-    Time,
 }
 
 impl Changes {
