@@ -6,17 +6,19 @@
 mod fields;
 mod layout;
 mod node;
+mod pair;
 mod read;
 
 use std::collections::BTreeMap;
 
-use crate::SourceFile;
 use crate::diagnostic::{At, Findings};
 use crate::limits::FILE_BYTES_MAX;
+use crate::{Layout, SourceFile};
 
 pub(crate) use fields::Fields;
 use layout::{Misplaced, Place};
 pub(crate) use node::{Content, Entry, Node};
+pub(crate) use pair::DESCRIPTOR_SECTIONS;
 pub(crate) use read::Text;
 
 /// The files of one configuration.
@@ -65,7 +67,14 @@ pub fn read_yaml(path: &str, text: &str) -> Result<serde_json::Value, String> {
 
 impl Documents {
     /// Reads all files; what is not well-formed is reported and left out.
-    pub(crate) fn parse(files: &[SourceFile], findings: &mut Findings<'_>) -> Self {
+    pub(crate) fn parse(files: &[SourceFile], layout: Layout, findings: &mut Findings<'_>) -> Self {
+        match layout {
+            Layout::Tree => Self::parse_tree(files, findings),
+            Layout::Pair => Self::parse_pair(files, findings),
+        }
+    }
+
+    fn parse_tree(files: &[SourceFile], findings: &mut Findings<'_>) -> Self {
         let mut documents = Self::default();
         let mut order: Vec<usize> = (0..files.len()).collect();
         // Whoever lists a directory may do it in any order.

@@ -14,7 +14,8 @@ use crate::{AdapterInfo, Diagnostic, Severity, Snapshot};
 /// A file of the configuration tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceFile {
-    /// Its path below the tree's root, with `/` between elements, such as `scopes/global/adapters.yml`.
+    /// Its path below the tree's root, with `/` between elements, such as `scopes/global/adapters.yml`; or the key that it
+    /// has in a store without files, such as `/scopes/global/adapters`.
     pub path: String,
     /// Its text.
     pub text: String,
@@ -30,6 +31,18 @@ pub struct Options {
     /// Whether checks read every attribute by value where a test would do. Cached verdicts then hold for equal values
     /// only; it is there to be compared with.
     pub reads_values: bool,
+    /// What the files are for.
+    pub layout: Layout,
+}
+
+/// How one knows what a file is for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Layout {
+    /// By its path in a tree.
+    #[default]
+    Tree,
+    /// There are two: the first has adapters and descriptors, the second the rules for every request.
+    Pair,
 }
 
 /// The outcome of loading.
@@ -44,7 +57,7 @@ pub struct Loaded {
 /// Loads a configuration tree. Files that are not part of a configuration are passed over.
 pub fn load(files: &[SourceFile], adapters: &[&AdapterInfo], options: &Options) -> Loaded {
     let mut findings = Findings::new(files);
-    let documents = Documents::parse(files, &mut findings);
+    let documents = Documents::parse(files, options.layout, &mut findings);
     let revision = revision(documents.parts(files), options);
     let identity = Identity {
         attribute: Name::from(options.identity_attribute.as_str()),
@@ -66,6 +79,7 @@ impl Default for Options {
             identity_attribute: "target.service".to_owned(),
             identity_domain: "svc.cluster.local".to_owned(),
             reads_values: false,
+            layout: Layout::Tree,
         }
     }
 }

@@ -5,6 +5,9 @@
 //! scopes/global/adapters.yml
 //! scopes/<scope>/subjects/<subject>/rules.yml
 //! ```
+//!
+//! Stores without files have the same places under keys: `/scopes/global/adapters`, with a slash before it and no
+//! suffix.
 
 use crate::is_suite;
 use crate::subject::GLOBAL;
@@ -29,14 +32,15 @@ pub(super) enum Misplaced {
     NoPlace { help: String },
 }
 
-const DESCRIPTORS: &str = "descriptors";
-const ADAPTERS: &str = "adapters";
-const RULES: &str = "rules";
+pub(super) const DESCRIPTORS: &str = "descriptors";
+pub(super) const ADAPTERS: &str = "adapters";
+pub(super) const RULES: &str = "rules";
 
 impl Place {
     pub(super) fn of(path: &str) -> Result<Self, Misplaced> {
-        let path = path.trim_start_matches('/');
-        let stem = path.strip_suffix(".yml").or_else(|| path.strip_suffix(".yaml"));
+        let key = path.strip_prefix('/');
+        let path = key.unwrap_or(path);
+        let stem = path.strip_suffix(".yml").or_else(|| path.strip_suffix(".yaml")).or(key);
         let Some(stem) = stem.filter(|_| !is_suite(path)) else { return Err(Misplaced::NotConfiguration) };
         let elements: Vec<_> = stem.split('/').collect();
         match elements.as_slice() {

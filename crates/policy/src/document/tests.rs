@@ -84,6 +84,7 @@ fn places() {
     let rules = Place::Rules { scope: "global".to_owned(), subject: "a.b".to_owned() };
     assert_eq!(Place::of("scopes/global/subjects/a.b/rules.yaml"), Ok(rules));
     assert_eq!(Place::of("/scopes/global/adapters.yml"), Ok(Place::Adapters));
+    assert_eq!(Place::of("/scopes/global/adapters"), Ok(Place::Adapters));
     assert_eq!(Place::of("scopes/global/descriptors.yaml"), Ok(Place::Descriptors));
     assert_eq!(Place::of("scopes/a.b/adapters.yml"), Err(Misplaced::NotGlobal));
     for other in ["", "scopes", "notes/other.yml", "scopes/global/adapters.json", "docker-compose.yml"] {

@@ -7,8 +7,8 @@ use checkcache::{Recorder, Revision};
 
 use crate::fixture::{ADAPTERS, DESCRIPTORS, adapters, files, load_rules};
 use crate::{
-    AspectError, AttributesParams, Binding, Instance, LogPayload, LogSeverity, Options, Phase, QuotaInstance,
-    QuotaLimit, Snapshot, SourceFile, load,
+    AspectError, AttributesParams, Binding, Instance, Layout, LogPayload, LogSeverity, Options, Phase,
+    QuotaInstance, QuotaLimit, Snapshot, SourceFile, load,
 };
 
 const RULES: &str = "//- scopes/global/subjects/global/rules.yml\nrules: [{aspects: [{kind: denials}]}]\n";
@@ -38,6 +38,55 @@ fn revisions_tell_contents_apart_and_nothing_else() {
     assert_ne!(revision_of(&moved, &options), revision);
     let elsewhere = Options { identity_attribute: "destination.service".to_owned(), ..options };
     assert_ne!(revision_of(&original, &elsewhere), revision);
+}
+
+#[test]
+fn keys_of_a_store_are_as_good_as_files() {
+    let original = files(&format!("{DESCRIPTORS}{ADAPTERS}{RULES}"));
+    let key = |file: &SourceFile| format!("/{}", file.path.trim_end_matches(".yml"));
+    let keys: Vec<_> = original.iter().map(|file| SourceFile { path: key(file), ..file.clone() }).collect();
+    assert_eq!(revision_of(&keys, &Options::default()), revision_of(&original, &Options::default()));
+}
+
+/// Two files as the first Mixers took them, from the sections of three.
+fn pair(texts: [&[&str]; 2]) -> [SourceFile; 2] {
+    let text = |parts: &[&str]| {
+        let lines = parts.iter().flat_map(|part| part.split_inclusive('\n'));
+        lines.filter(|line| !line.starts_with("//-")).collect::<String>()
+    };
+    [("global.yml", 0), ("service.yml", 1)]
+        .map(|(path, part)| SourceFile { path: path.to_owned(), text: text(texts[part]) })
+}
+
+#[test]
+fn two_files_are_a_configuration() {
+    let options = Options { layout: Layout::Pair, ..Options::default() };
+    for texts in [
+        [&[DESCRIPTORS, ADAPTERS][..], &[RULES][..]],
+        // One file that is both.
+        [&[DESCRIPTORS, ADAPTERS, RULES], &[DESCRIPTORS, ADAPTERS, RULES]],
+    ] {
+        let loaded = load(&pair(texts), &adapters(), &options);
+        assert_eq!(loaded.diagnostics, []);
+        let snapshot = loaded.snapshot.unwrap();
+        assert!(!snapshot.handlers().is_empty() && !snapshot.manifest().is_empty());
+        assert_eq!(snapshot.aspects(Phase::Check).len(), 1);
+    }
+}
+
+#[test]
+fn what_is_wrong_with_two_files_is_found_where_it_stands() {
+    let options = Options { layout: Layout::Pair, ..Options::default() };
+    let both = pair([&[DESCRIPTORS, "adaptors: []\n"], &["rules: [{aspects: [{kind: list}]}]\nx: 1\n"]]);
+    let loaded = load(&both, &adapters(), &options);
+    let found: Vec<_> =
+        loaded.diagnostics.iter().map(|found| (found.file.as_str(), found.message.as_str())).collect();
+    assert!(loaded.snapshot.is_none());
+    assert!(found.iter().any(|(file, text)| *file == "global.yml" && text.contains("adaptors")), "{found:?}");
+    assert!(found.iter().any(|(file, text)| *file == "service.yml" && text.contains("`list`")), "{found:?}");
+    assert!(found.iter().any(|(file, text)| *file == "service.yml" && text.contains("`x`")), "{found:?}");
+    let one = load(&both[..1], &adapters(), &options);
+    assert!(one.snapshot.is_none());
 }
 
 fn instances(rules: &str, bag: &Bag, phase: Phase) -> Vec<Result<Instance, AspectError>> {

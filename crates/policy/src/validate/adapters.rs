@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::descriptors::list_of;
 use super::ignore_header;
 use crate::diagnostic::{At, Findings};
-use crate::document::{Content, Document, Fields, Node};
+use crate::document::{Content, DESCRIPTOR_SECTIONS, Document, Fields, Node};
 use crate::suggest::{did_you_mean, listed, nearest};
 use crate::{AdapterInfo, AspectKind, HandlerConfig};
 
@@ -31,7 +31,7 @@ impl Handlers {
         };
         ignore_header(&mut fields, findings);
         let section = fields.take("adapters", findings);
-        for section in super::descriptors::SECTIONS {
+        for section in DESCRIPTOR_SECTIONS {
             fields.ignore(section, "it belongs into `descriptors.yml`", findings);
         }
         fields.finish(findings);

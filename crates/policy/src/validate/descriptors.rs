@@ -9,16 +9,12 @@ use attributes::ValueType;
 use super::manifests::{self, value_type};
 use super::{buckets, ignore_header};
 use crate::diagnostic::{At, Findings};
-use crate::document::{Document, Fields, Node, Text};
+use crate::document::{DESCRIPTOR_SECTIONS, Document, Fields, Node, Text};
 use crate::template::{InvalidTemplate, Template};
 use crate::{
     Labels, LogDescriptor, MetricDescriptor, MetricKind, MonitoredResourceDescriptor, PayloadFormat,
     PrincipalDescriptor, QuotaDescriptor,
 };
-
-/// The sections of a descriptors file.
-pub(super) const SECTIONS: [&str; 6] =
-    ["manifests", "metrics", "logs", "quotas", "monitored_resources", "principals"];
 
 /// Everything that is declared.
 #[derive(Debug, Default)]
@@ -64,7 +60,7 @@ impl Descriptors {
         ignore_header(&mut fields, findings);
         fields.ignore("adapters", "it belongs into `adapters.yml`", findings);
         let [manifests, metrics, logs, quotas, resources, principals] =
-            SECTIONS.map(|section| fields.take(section, findings));
+            DESCRIPTOR_SECTIONS.map(|section| fields.take(section, findings));
         fields.finish(findings);
         descriptors.manifest = manifests::read(manifests, findings);
         descriptors.metrics = Section::read(metrics, "metric", metric, findings);
