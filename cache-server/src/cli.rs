@@ -8,6 +8,7 @@ mod identity;
 mod page;
 mod request;
 mod rpc;
+mod store;
 
 mod cache;
 mod check;

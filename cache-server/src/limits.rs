@@ -256,6 +256,22 @@ pub const CONFIG_SETTLE: Duration = Duration::from_millis(100);
 /// How often a tree that somebody asked to load is looked at to see whether it lies still.
 pub const CONFIG_SETTLE_TRIES: usize = 50;
 
+/// How often a configuration in Redis is looked at, which may have changed without a word.
+pub const STORE_POLL: Duration = Duration::from_secs(5);
+
+/// The first pause before a Redis that did not answer is asked again; each further one is twice as long, up to the
+/// usual one.
+pub const STORE_RETRY: Duration = Duration::from_millis(250);
+
+/// How long reading a configuration from Redis, or writing to it, may take.
+pub const STORE_CALL: Duration = Duration::from_secs(5);
+
+/// Texts that Redis is asked for at a time.
+pub const STORE_CALLS: usize = 16;
+
+/// Keys that Redis is asked to look through at a time.
+pub const STORE_SCAN: usize = 1000;
+
 // === The admin address, as its client sees it ===
 
 /// How long an answer may take.
@@ -333,6 +349,7 @@ const _: () = assert!(REDIS_DEADLINE.as_millis() <= REDIS_DEADLINE_MAX.as_millis
 const _: () = assert!(REDIS_DEADLINE_MAX.as_millis() < ADAPTER_CALL.as_millis());
 const _: () = assert!(0 < REDIS_CONNECTIONS && REDIS_CONNECTIONS <= REDIS_CONNECTIONS_MAX);
 const _: () = assert!(CONFIG_SETTLE.as_millis() < CONFIG_POLL_UNWATCHED.as_millis());
+const _: () = assert!(STORE_RETRY.as_millis() < STORE_POLL.as_millis());
 const _: () = assert!(CONFIG_POLL_UNWATCHED.as_millis() < CONFIG_POLL.as_millis());
 const _: () = assert!(OUTBOX_FLUSH.as_millis() < FLUSH.as_millis());
 const _: () = assert!(OUTBOX_BATCH_RECORDS < OUTBOX_RECORDS && OUTBOX_BATCH_BYTES < OUTBOX_BYTES);

@@ -35,7 +35,7 @@ pub use self::quota::{Allocation, Asked, allocate, limit};
 pub use self::reload::Reloader;
 pub use self::report::{Failures, Reporter, Told, told};
 pub(crate) use self::store::read_bounded;
-pub use self::store::{InvalidTree, Store, StoreAddress, read_tree};
+pub use self::store::{InvalidTree, Pair, Redis, RedisAddress, Store, StoreAddress, read_tree};
 use crate::adapters::{self, Handler, InvalidHandler, MetricRegistry, Recall, Surroundings};
 use crate::l2::L2;
 use crate::limits;
@@ -208,6 +208,11 @@ impl Runtime {
     /// Ends the news, which otherwise would keep connections open.
     pub fn end_news(&self) {
         self.news.send_modify(|news| news.is_over = true);
+    }
+
+    /// Where is counted what happens.
+    pub(crate) fn telemetry(&self) -> &Telemetry {
+        &self.surroundings.telemetry
     }
 
     /// What the `prometheus` adapter measured.

@@ -99,6 +99,7 @@ impl Server {
         let listen = local(&listener, listen)?;
         let admin = local(&admin_listener, admin)?;
 
+        let policy = policy::Options { layout: config.layout(), ..policy };
         let telemetry = Arc::new(Telemetry::new());
         let runtime = Runtime::new(config.root(), policy, Arc::clone(&telemetry)).with_log_root(log_root);
         let runtime = Arc::new(runtime);

@@ -106,10 +106,8 @@ pub struct Telemetry {
     pub l2_renewals: Counter,
     /// Verdicts that L2 did not have and that must not be stored in it.
     pub l2_not_cacheable: Counter,
-    /// Configurations that came into force.
-    pub config_loads: Counter,
-    /// Configurations that were refused.
-    pub config_load_errors: Counter,
+    /// How the configuration comes and goes.
+    pub config: ConfigTelemetry,
     /// Request tasks that panicked.
     pub panics: Counter,
 }
@@ -128,6 +126,19 @@ struct WorkloadFamilies {
     lookups: Arc<Family>,
     source_failures: Arc<Family>,
     stale_answers: Arc<Family>,
+}
+
+/// Metrics of how the configuration comes and goes.
+#[derive(Debug)]
+pub struct ConfigTelemetry {
+    /// Configurations that came into force.
+    pub loads: Counter,
+    /// Configurations that were refused.
+    pub load_errors: Counter,
+    /// Whether the last reading of the store went well.
+    pub store_up: Gauge,
+    /// Readings of the store that failed.
+    pub store_errors: Counter,
 }
 
 /// The families that are always there, in the order in which they are written.
@@ -330,11 +341,7 @@ impl Telemetry {
                 "mixer_l2_not_cacheable_total",
                 "Verdicts that L2 did not have and that must not be stored in it.",
             ),
-            config_loads: all.counter("mixer_config_loads_total", "Configurations that came into force."),
-            config_load_errors: all.counter(
-                "mixer_config_load_errors_total",
-                "Configurations that were refused; the one before stays in force.",
-            ),
+            config: ConfigTelemetry::new(&mut all),
             panics: all.counter("mixer_panics_total", "Requests and adapter calls that ended in a panic."),
             families: all.0,
         }
@@ -427,9 +434,17 @@ impl Telemetry {
         );
     }
 
+    /// The store of the configuration was read, or could not be.
+    pub fn config_read(&self, is_read: bool) {
+        self.config.store_up.set(f64::from(u8::from(is_read)));
+        if !is_read {
+            self.config.store_errors.increment();
+        }
+    }
+
     /// A configuration came into force.
     pub fn config_loaded(&self, revision: Revision, files: usize, warnings: usize) {
-        self.config_loads.increment();
+        self.config.loads.increment();
         self.revision.clear();
         if let Some(series) = self.revision.series(&[revision.to_string()]) {
             series.set(1.0);
@@ -439,7 +454,7 @@ impl Telemetry {
 
     /// A configuration was refused.
     pub fn config_refused(&self, reason: &str, kept: Option<Revision>) {
-        self.config_load_errors.increment();
+        self.config.load_errors.increment();
         match kept {
             Some(revision) => {
                 tracing::error!(reason, %revision, "configuration refused, the one before stays in force");
@@ -459,6 +474,28 @@ impl Telemetry {
             family.write(format, out);
         }
         write_l2(format, l2.unwrap_or_default(), out);
+    }
+}
+
+// === impl ConfigTelemetry ===
+
+impl ConfigTelemetry {
+    fn new(all: &mut Families) -> Self {
+        Self {
+            loads: all.counter("mixer_config_loads_total", "Configurations that came into force."),
+            load_errors: all.counter(
+                "mixer_config_load_errors_total",
+                "Configurations that were refused; the one before stays in force.",
+            ),
+            store_up: all.gauge(
+                "mixer_config_store_up",
+                "Whether the store of the configuration could be read the last time: 1 if it could.",
+            ),
+            store_errors: all.counter(
+                "mixer_config_store_errors_total",
+                "Readings of the store of the configuration that failed.",
+            ),
+        }
     }
 }
 
@@ -627,6 +664,25 @@ pub fn config_unwatched(folder: &str, reason: &str) {
         reason,
         "changes are not told of, the configuration is looked at more often instead"
     );
+}
+
+/// A Redis with the configuration is listened to. Whether it tells of changes may be unknown.
+pub fn config_listening(store: &str, tells: Option<bool>, poll: Duration) {
+    let poll = format!("{poll:?}");
+    match tells {
+        Some(true) => tracing::info!(store, poll, "changes of keys are told of"),
+        Some(false) => tracing::info!(
+            store,
+            poll,
+            "changes of keys are not told of, the configuration is looked at now and then; \
+             `CONFIG SET notify-keyspace-events K$gx` turns it on"
+        ),
+        None => tracing::info!(
+            store,
+            poll,
+            "it is not known whether changes of keys are told of, the configuration is looked at now and then"
+        ),
+    }
 }
 
 /// The caches were dropped: the operator asked for it, or a handler recalled its answers.

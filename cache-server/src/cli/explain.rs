@@ -8,7 +8,6 @@ mod walk;
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -27,15 +26,15 @@ use super::identity::Identity;
 use super::page::{validity, write_list};
 use super::print;
 use super::request::{self, Given};
-use crate::runtime::{self, Active, InvalidConfig, Runtime, now, read_tree};
+use super::store::{Configuration, threads};
+use crate::runtime::{self, Active, InvalidConfig, Runtime, Store, StoreAddress, now};
 use crate::telemetry::Telemetry;
 use crate::text;
 
 #[derive(Debug, Args)]
 pub(super) struct Explain {
-    /// The folder of the configuration.
-    #[arg(long, value_name = "DIR")]
-    config: PathBuf,
+    #[command(flatten)]
+    config: Configuration,
 
     /// An attribute of the request; an entry of a map is NAME[KEY]=VALUE. What is not given is absent.
     #[arg(short, long = "attribute", value_name = "NAME=VALUE")]
@@ -110,9 +109,8 @@ struct Step {
 /// Runs the command.
 pub(super) fn run(arguments: Explain) -> Result<ExitCode, String> {
     let Explain { config, attributes, json, identity } = arguments;
-    let threads = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let threads = threads.map_err(|error| format!("cannot start: {error}"))?;
-    let explanation = threads.block_on(explain(&config, identity.into(), &attributes));
+    let store = config.address()?;
+    let explanation = threads()?.block_on(explain(store, identity.into(), &attributes));
     let explanation = explanation.map_err(|error| error.to_string())?;
     let page = if json {
         serde_json::to_string_pretty(&explanation).map_err(|error| error.to_string())? + "\n"
@@ -123,15 +121,16 @@ pub(super) fn run(arguments: Explain) -> Result<ExitCode, String> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Loads a tree and says what it makes of a request.
+/// Loads what a store holds and says what it makes of a request.
 async fn explain(
-    root: &Path,
+    store: StoreAddress,
     options: policy::Options,
     request: &[Given],
 ) -> Result<Explanation, Unexplained> {
     let telemetry = Arc::new(Telemetry::new());
-    let runtime = Runtime::new(root.to_owned(), options, Arc::clone(&telemetry));
-    runtime.load(read_tree(root))?;
+    let options = policy::Options { layout: store.layout(), ..options };
+    let runtime = Runtime::new(store.root(), options, Arc::clone(&telemetry));
+    runtime.load(Store::open(store).read().await)?;
     let active = runtime.active()?;
     let given = request::bag(active.snapshot.manifest(), request)?;
     let bag = client::with_aliases(given.clone());

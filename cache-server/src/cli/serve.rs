@@ -9,14 +9,14 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::dictionary::dictionary;
 use super::identity::Identity;
+use super::store::Configuration;
 use crate::serve::{Options, Server};
 use crate::{limits, telemetry};
 
 #[derive(Debug, Args)]
 pub(super) struct Serve {
-    /// The folder of the configuration, laid out as scopes/SCOPE/subjects/SUBJECT/rules.yml.
-    #[arg(long, value_name = "DIR")]
-    config: PathBuf,
+    #[command(flatten)]
+    config: Configuration,
 
     /// Where checks and reports come in. Port 0 lets the system choose; the log line "serving" says what it chose.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9091")]
@@ -47,7 +47,7 @@ pub(super) struct Serve {
 pub(super) fn run(arguments: Serve) -> Result<ExitCode, String> {
     telemetry::start_logging();
     let options = Options {
-        config: arguments.config.into(),
+        config: arguments.config.address()?,
         listen: arguments.listen,
         admin: arguments.admin,
         l2_entries: arguments.l2_entries,

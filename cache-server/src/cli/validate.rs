@@ -2,22 +2,25 @@
 
 mod rehearsal;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
 use policy::{Diagnostic, Loaded, Severity, SourceFile};
 
 use super::identity::Identity;
+use super::store::{Files, threads};
 use super::{many, print};
 use crate::adapters;
-use crate::runtime::read_tree;
+use crate::runtime::{Store, StoreAddress};
 
 #[derive(Debug, Args)]
 pub(super) struct Validate {
-    /// The folder of the configuration.
-    #[arg(value_name = "DIR")]
-    config: PathBuf,
+    /// The folder of the configuration, or the address of another store, as `mixer serve` takes it.
+    #[arg(value_name = "STORE", required_unless_present = "global_config_file")]
+    config: Option<StoreAddress>,
+
+    #[command(flatten)]
+    files: Files,
 
     /// Prints the findings as a JSON array.
     #[arg(long)]
@@ -29,10 +32,13 @@ pub(super) struct Validate {
 
 /// Runs the command.
 pub(super) fn run(arguments: Validate) -> Result<ExitCode, String> {
-    let files = read_tree(&arguments.config).map_err(|error| error.to_string())?;
-    let mut loaded = policy::load(&files, &adapters::infos(), &arguments.identity.into());
+    let address = arguments.files.or(arguments.config)?;
+    let options = policy::Options { layout: address.layout(), ..arguments.identity.into() };
+    let root = address.root();
+    let files = threads()?.block_on(Store::open(address).read()).map_err(|error| error.to_string())?;
+    let mut loaded = policy::load(&files, &adapters::infos(), &options);
     if let Some(snapshot) = &loaded.snapshot {
-        let found = rehearsal::rehearse(&arguments.config, &files, snapshot.handlers());
+        let found = rehearsal::rehearse(&root, &files, snapshot.handlers());
         loaded.diagnostics.extend(found);
         if loaded.errors().next().is_some() {
             loaded.snapshot = None;

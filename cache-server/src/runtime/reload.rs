@@ -34,7 +34,7 @@ impl Reloader {
 
     /// Loads what is there now.
     pub async fn load(&mut self) {
-        let read = self.store.read().await;
+        let read = self.read().await;
         self.apply(read).await;
     }
 
@@ -62,7 +62,7 @@ impl Reloader {
             if hint == Hint::Changed || !hints.is_armed() {
                 hints.arm().await;
             }
-            let read = self.store.read().await;
+            let read = self.read().await;
             if self.tried.as_ref().is_some_and(|tried| is_same(tried, &read)) {
                 if hint == Hint::Changed {
                     // What changes all the time without a difference must not keep the reloader busy.
@@ -81,15 +81,21 @@ impl Reloader {
 
     /// What is there, once it lies still; as it is if it never does.
     async fn read_settled(&self) -> Read {
-        let mut read = self.store.read().await;
+        let mut read = self.read().await;
         for _ in 0..limits::CONFIG_SETTLE_TRIES {
             let before = remember(&read);
             tokio::time::sleep(limits::CONFIG_SETTLE).await;
-            read = self.store.read().await;
+            read = self.read().await;
             if is_same(&before, &read) {
                 break;
             }
         }
+        read
+    }
+
+    async fn read(&self) -> Read {
+        let read = self.store.read().await;
+        self.runtime.telemetry().config_read(read.is_ok());
         read
     }
 

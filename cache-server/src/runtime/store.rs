@@ -8,22 +8,41 @@
 
 mod changes;
 mod folder;
+mod redis;
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::Arc;
 
-use policy::SourceFile;
+use policy::{Layout, SourceFile};
 use tokio::task::spawn_blocking;
 
 use self::changes::Changes;
 pub(crate) use self::folder::read_bounded;
 pub use self::folder::{InvalidTree, read_tree};
+use self::redis::Subscription;
+pub use self::redis::{Redis, RedisAddress};
+use crate::limits;
 
 /// Which store configuration comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoreAddress {
     /// A folder.
     Folder(PathBuf),
+    /// A Redis.
+    Redis(RedisAddress),
+    /// Two files, as the first Mixers took them.
+    Files(Pair),
+}
+
+/// The two files of a configuration for every request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pair {
+    /// The file with adapters and descriptors.
+    pub global: PathBuf,
+    /// The file with the rules.
+    pub service: PathBuf,
 }
 
 /// A store that configuration is read from.
@@ -31,6 +50,10 @@ pub enum StoreAddress {
 pub enum Store {
     /// A folder.
     Folder(PathBuf),
+    /// A Redis.
+    Redis(Arc<Redis>),
+    /// Two files.
+    Files(Pair),
 }
 
 /// What came of reading a store.
@@ -49,15 +72,28 @@ pub(super) enum Hint {
 pub(super) enum Hints {
     /// What is in files.
     Files(Changes),
+    /// What is in Redis.
+    Redis(Subscription),
 }
 
 // === impl StoreAddress ===
 
 impl StoreAddress {
-    /// The folder that files are below which adapter blocks name.
+    /// The folder that files are below which adapter blocks name: that of the configuration, or the one that the process
+    /// runs in where there is none.
     pub fn root(&self) -> PathBuf {
         match self {
             Self::Folder(root) => root.clone(),
+            Self::Redis(_) => PathBuf::from("."),
+            Self::Files(pair) => pair.global.parent().unwrap_or(&pair.global).to_owned(),
+        }
+    }
+
+    /// How the files of the store are laid out.
+    pub fn layout(&self) -> Layout {
+        match self {
+            Self::Folder(_) | Self::Redis(_) => Layout::Tree,
+            Self::Files(_) => Layout::Pair,
         }
     }
 }
@@ -68,10 +104,34 @@ impl From<PathBuf> for StoreAddress {
     }
 }
 
+/// A folder, `fs:///FOLDER` or `redis://HOST:PORT/DB`.
+impl FromStr for StoreAddress {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once("://") {
+            None if text.is_empty() => Err("expected a folder".to_owned()),
+            None => Ok(Self::Folder(PathBuf::from(text))),
+            Some(("fs", path)) if path.starts_with('/') => Ok(Self::Folder(PathBuf::from(path))),
+            Some(("fs", path)) => {
+                Err(format!("expected three slashes, as in fs:///{path}: the path of an address is absolute"))
+            }
+            Some(("redis", _)) => text.parse().map(Self::Redis),
+            Some((scheme, _)) => Err(format!(
+                "there is no store for {scheme}://, expected a folder, fs:///FOLDER or redis://HOST:PORT/DB"
+            )),
+        }
+    }
+}
+
 impl fmt::Display for StoreAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Folder(root) => root.display().fmt(f),
+            Self::Redis(redis) => redis.fmt(f),
+            Self::Files(Pair { global, service }) => {
+                write!(f, "{} and {}", global.display(), service.display())
+            }
         }
     }
 }
@@ -83,29 +143,46 @@ impl Store {
     pub fn open(address: StoreAddress) -> Self {
         match address {
             StoreAddress::Folder(root) => Self::Folder(root),
+            StoreAddress::Redis(address) => Self::Redis(Arc::new(Redis::new(address))),
+            StoreAddress::Files(pair) => Self::Files(pair),
         }
     }
 
-    /// Everything that there is, in the order of the paths.
+    /// Everything that there is, in the order of the paths; of two files, the one with the rules last.
     pub async fn read(&self) -> Result<Vec<SourceFile>, InvalidTree> {
         match self {
-            Self::Folder(root) => read_folder(root.clone()).await,
+            Self::Folder(root) => {
+                let path = root.clone();
+                reading(root, move || read_tree(&path)).await
+            }
+            Self::Redis(redis) => redis.read().await,
+            Self::Files(pair) => {
+                let paths = [pair.global.clone(), pair.service.clone()];
+                reading(&pair.global, move || paths.iter().map(|path| read_file(path)).collect()).await
+            }
         }
     }
 
     /// Hears of nothing yet.
     pub(super) fn hints(&self) -> Hints {
         match self {
-            Self::Folder(root) => Hints::Files(Changes::new(root)),
+            Self::Folder(root) => Hints::Files(Changes::new(&[root])),
+            Self::Redis(redis) => Hints::Redis(Subscription::new(Arc::clone(redis))),
+            Self::Files(pair) => Hints::Files(Changes::new(&[&pair.global, &pair.service])),
         }
     }
 }
 
-async fn read_folder(root: PathBuf) -> Read {
-    let path = root.clone();
-    spawn_blocking(move || read_tree(&root))
-        .await
-        .unwrap_or_else(|error| Err(InvalidTree::Io { path, source: std::io::Error::other(error) }))
+/// Reads from disks, which may take their time.
+async fn reading(path: &Path, read: impl FnOnce() -> Read + Send + 'static) -> Read {
+    spawn_blocking(read).await.unwrap_or_else(|error| {
+        Err(InvalidTree::Io { path: path.to_owned(), source: std::io::Error::other(error) })
+    })
+}
+
+fn read_file(path: &Path) -> Result<SourceFile, InvalidTree> {
+    let text = read_bounded(path, limits::CONFIG_FILE_BYTES)?;
+    Ok(SourceFile { path: path.display().to_string(), text })
 }
 
 // === impl Hints ===
@@ -115,6 +192,7 @@ impl Hints {
     pub(super) async fn next(&mut self) -> Hint {
         match self {
             Self::Files(changes) => changes.next().await,
+            Self::Redis(subscription) => subscription.next().await,
         }
     }
 
@@ -122,6 +200,7 @@ impl Hints {
     pub(super) fn is_armed(&self) -> bool {
         match self {
             Self::Files(changes) => changes.is_armed(),
+            Self::Redis(subscription) => subscription.is_armed(),
         }
     }
 
@@ -129,6 +208,25 @@ impl Hints {
     pub(super) async fn arm(&mut self) {
         match self {
             Self::Files(changes) => changes.arm().await,
+            Self::Redis(subscription) => subscription.arm().await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_told_apart() {
+        let folder = |path: &str| Ok(StoreAddress::Folder(PathBuf::from(path)));
+        assert_eq!("config/demo".parse(), folder("config/demo"));
+        assert_eq!("fs:///etc/opt/mixer/configroot".parse(), folder("/etc/opt/mixer/configroot"));
+        let redis: StoreAddress = "redis://:x@localhost:6379/1".parse().unwrap();
+        assert_eq!(redis.to_string(), "redis://localhost:6379/1");
+        for wrong in ["", "fs://etc/mixer", "zk://localhost", "rediss://localhost"] {
+            let error = wrong.parse::<StoreAddress>().unwrap_err();
+            assert!(error.contains("expected"), "{error}");
         }
     }
 }

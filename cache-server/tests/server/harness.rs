@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use attributes::wire::Compressor;
 use attributes::{Bag, Dictionary};
+use cache_server::runtime::StoreAddress;
 use cache_server::serve::{Options, Server};
 use proto::feed::feed_client::FeedClient;
 use proto::feed::{Update, WatchRequest};
@@ -133,8 +134,13 @@ impl TestServer {
 
     /// A server whose configuration is, or will be, somewhere in the folder.
     pub(crate) async fn start_at(config: &Path, folder: TempDir, l2_entries: usize) -> Self {
+        Self::start_from(config.to_owned().into(), folder, l2_entries).await
+    }
+
+    /// A server whose configuration comes from a store.
+    pub(crate) async fn start_from(config: StoreAddress, folder: TempDir, l2_entries: usize) -> Self {
         let options = Options {
-            config: config.to_owned().into(),
+            config,
             listen: "127.0.0.1:0".parse().unwrap(),
             admin: "127.0.0.1:0".parse().unwrap(),
             l2_entries,
@@ -223,6 +229,11 @@ impl TestServer {
     /// Loads the configuration anew and waits until a page of the admin address says what it should.
     pub(crate) async fn reload_until(&self, path: &str, is_so: impl Fn(u16, &str) -> bool) {
         self.server.reload();
+        self.until(path, is_so).await;
+    }
+
+    /// Waits until a page of the admin address says what it should.
+    pub(crate) async fn until(&self, path: &str, is_so: impl Fn(u16, &str) -> bool) {
         let wait = async {
             loop {
                 let (status, page) = self.get(path).await;

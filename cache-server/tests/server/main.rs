@@ -18,6 +18,8 @@ mod lists;
 mod process;
 mod prometheus;
 mod quotas;
+mod redis;
 mod reload;
 mod report;
+mod stores;
 mod suite;

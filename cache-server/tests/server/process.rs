@@ -107,7 +107,7 @@ async fn logs_what_was_reported_and_ends_in_order() {
     assert!(status.success(), "{status}");
 }
 
-async fn run(arguments: &[&str]) -> (Option<i32>, String) {
+pub(crate) async fn run(arguments: &[&str]) -> (Option<i32>, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_mixer")).args(arguments).output().await.unwrap();
     let text = [output.stdout, output.stderr].concat();
     (output.status.code(), String::from_utf8(text).unwrap())

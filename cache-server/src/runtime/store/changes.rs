@@ -19,7 +19,8 @@ use crate::{limits, telemetry};
 
 /// Says when the tree should be looked at.
 pub(in crate::runtime) struct Changes {
-    root: PathBuf,
+    /// The tree's root, or the files that are all there is.
+    roots: Vec<PathBuf>,
     heard: Arc<Notify>,
     watcher: Option<RecommendedWatcher>,
     /// Whether it was said that watching does not work.
@@ -28,10 +29,11 @@ pub(in crate::runtime) struct Changes {
 
 impl Changes {
     /// Hears of nothing yet.
-    pub(super) fn new(root: &Path) -> Self {
+    pub(super) fn new(roots: &[&PathBuf]) -> Self {
         // Without a folder to go from, which the system always has, the path must do as it is.
-        let root = std::path::absolute(root).unwrap_or_else(|_| root.to_owned());
-        Self { root, heard: Arc::default(), watcher: None, is_said: false }
+        let absolute = |root: &PathBuf| std::path::absolute(root).unwrap_or_else(|_| root.clone());
+        let roots = roots.iter().map(|root| absolute(root)).collect();
+        Self { roots, heard: Arc::default(), watcher: None, is_said: false }
     }
 
     /// Waits until the tree should be looked at.
@@ -50,10 +52,10 @@ impl Changes {
 
     /// Watches the tree as it is now.
     pub(super) async fn arm(&mut self) {
-        let (root, heard) = (self.root.clone(), Arc::clone(&self.heard));
+        let (roots, heard) = (self.roots.clone(), Arc::clone(&self.heard));
         let before = self.watcher.take();
         let watching = spawn_blocking(move || {
-            let watcher = watch(&root, heard);
+            let watcher = watch(&roots, heard);
             // After the new one began, so that it was never unwatched.
             drop(before);
             watcher
@@ -70,18 +72,26 @@ impl Changes {
 
     fn say(&mut self, reason: &str) {
         if !std::mem::replace(&mut self.is_said, true) {
-            telemetry::config_unwatched(&self.root.display().to_string(), reason);
+            let roots: Vec<_> = self.roots.iter().map(|root| root.display().to_string()).collect();
+            telemetry::config_unwatched(&roots.join(", "), reason);
         }
     }
 }
 
-fn watch(root: &Path, heard: Arc<Notify>) -> notify::Result<RecommendedWatcher> {
-    let below = root.to_owned();
+fn watch(roots: &[PathBuf], heard: Arc<Notify>) -> notify::Result<RecommendedWatcher> {
+    let below = roots.to_vec();
     let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
-        if event.map_or(true, |event| is_change(&event, &below)) {
+        if event.map_or(true, |event| below.iter().any(|root| is_change(&event, root))) {
             heard.notify_one();
         }
     })?;
+    for root in roots {
+        add(&mut watcher, root)?;
+    }
+    Ok(watcher)
+}
+
+fn add(watcher: &mut RecommendedWatcher, root: &Path) -> notify::Result<()> {
     if let Some(parent) = root.parent().filter(|_| root.file_name().is_some()) {
         // That the root itself is replaced is rare; if it cannot be heard of, it is noticed a little later.
         let _ = watcher.watch(parent, RecursiveMode::NonRecursive);
@@ -93,7 +103,7 @@ fn watch(root: &Path, heard: Arc<Notify>) -> notify::Result<RecommendedWatcher> 
             watched => watched?,
         }
     }
-    Ok(watcher)
+    Ok(())
 }
 
 /// Whether an event is about the tree and about more than a file being read, as it is when the tree is loaded.
@@ -187,7 +197,7 @@ mod tests {
     #[tokio::test]
     async fn a_root_that_is_nowhere_cannot_be_watched() {
         let folder = tempfile::tempdir().unwrap();
-        let mut changes = Changes::new(&folder.path().join("gone"));
+        let mut changes = Changes::new(&[&folder.path().join("gone")]);
         changes.arm().await;
         assert!(!changes.is_armed());
     }

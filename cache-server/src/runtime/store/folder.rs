@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use crate::limits;
 
-/// A tree cannot be read.
+/// A configuration cannot be read.
 #[derive(Debug, Error)]
 pub enum InvalidTree {
     /// A file or folder cannot be read.
@@ -34,6 +34,31 @@ pub enum InvalidTree {
         what: String,
         /// The bound.
         max: u64,
+    },
+    /// Redis does not answer, or answers with an error.
+    #[error("{place}: {source}")]
+    Redis {
+        /// Which, and where in it.
+        place: String,
+        /// What happened.
+        source: Box<redis::RedisError>,
+    },
+    /// Redis takes too long.
+    #[error("{store} gave no answer within {after:?}")]
+    Late {
+        /// Which.
+        store: String,
+        /// How long it was waited for.
+        after: std::time::Duration,
+    },
+    /// There is not one key of configuration. Most likely it is the wrong Redis, and to allow everything is not what it
+    /// should mean.
+    #[error("there is no key {pattern} in {store}")]
+    NoKeys {
+        /// Which store.
+        store: String,
+        /// What keys of a configuration look like.
+        pattern: &'static str,
     },
 }
 
