@@ -2,7 +2,7 @@
 //!
 //! `/healthz` answers as long as the process does; `/readyz` only while there is a configuration and the server takes
 //! requests, and says why not otherwise; `/metrics` has the server's own metrics and those of the `prometheus` adapter;
-//! `/cache` tells about the cache, and `POST /cache/drop` empties it and those of all proxies that listen.
+//! `/config` tells what is in force and what was refused; `/cache` tells about the cache, and `POST /cache/drop` empties it and those of all proxies that listen.
 //!
 //! Whoever reaches these pages may use them: they ask for no credentials. A browser does not get to change anything,
 //! so that no foreign web page can through the browser of somebody who reaches them.
@@ -15,12 +15,14 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use policy::Diagnostic;
 use serde_json::{Value, json};
 
 use crate::exposition::Format;
 use crate::l2::L2;
-use crate::runtime::{Dropped, Runtime};
+use crate::runtime::{Dropped, History, Runtime, StoreAddress};
 use crate::telemetry::Telemetry;
+use crate::text;
 
 /// What the pages tell about.
 #[derive(Clone)]
@@ -33,6 +35,8 @@ pub struct Admin {
     pub telemetry: Arc<Telemetry>,
     /// Whether the server was told to end.
     pub is_stopping: Arc<AtomicBool>,
+    /// Where the configuration comes from.
+    pub store: Arc<StoreAddress>,
 }
 
 /// The pages.
@@ -41,6 +45,7 @@ pub fn router(admin: Admin) -> Router {
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
+        .route("/config", get(config))
         .route("/cache", get(cache))
         .route("/cache/drop", post(drop_caches))
         .with_state(admin)
@@ -69,6 +74,28 @@ async fn metrics(State(admin): State<Admin>, headers: HeaderMap) -> impl IntoRes
     admin.runtime.metrics().write(format, &mut page);
     page.push_str(format.end());
     ([(header::CONTENT_TYPE, format.content_type())], page)
+}
+
+async fn config(State(admin): State<Admin>) -> Json<Value> {
+    let revision = admin.runtime.active().ok().map(|active| active.snapshot.revision().to_string());
+    let History { loaded, refused } = admin.runtime.history().clone();
+    let findings =
+        |diagnostics: &[Diagnostic]| -> Value { diagnostics.iter().map(text::diagnostic).collect() };
+    Json(json!({
+        "store": admin.store.to_string(),
+        "revision": revision,
+        "loaded": loaded.map(|loaded| {
+            json!({ "at": loaded.at.to_string(), "files": loaded.files, "warnings": findings(&loaded.warnings) })
+        }),
+        "refused": refused.map(|refused| {
+            json!({
+                "at": refused.at.to_string(),
+                "stands": refused.stands,
+                "reason": refused.reason,
+                "diagnostics": findings(&refused.diagnostics),
+            })
+        }),
+    }))
 }
 
 async fn cache(State(admin): State<Admin>) -> Json<Value> {

@@ -12,6 +12,7 @@ mod demand;
 mod dispatch;
 #[cfg(test)]
 pub(crate) mod fixture;
+mod history;
 mod preprocess;
 mod quota;
 mod reload;
@@ -19,17 +20,18 @@ mod report;
 mod store;
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
 use checkcache::Revision;
-use policy::{Diagnostic, HandlerConfig, Loaded, Snapshot, SourceFile};
+use policy::{Diagnostic, HandlerConfig, Severity, Snapshot, SourceFile};
 use thiserror::Error;
 use tokio::sync::watch;
 
 use self::demand::Demands;
 pub use self::dispatch::{Decision, check};
 pub(crate) use self::dispatch::{now, panic_message};
+pub use self::history::{History, LoadedConfig, Refusal};
 pub use self::preprocess::{Preprocessed, preprocess};
 pub use self::quota::{Allocation, Asked, allocate, limit};
 pub use self::reload::Reloader;
@@ -49,6 +51,7 @@ pub struct Runtime {
     news: watch::Sender<News>,
     /// One load at a time.
     loading: Mutex<()>,
+    history: Mutex<History>,
     options: policy::Options,
     surroundings: Surroundings,
 }
@@ -89,6 +92,13 @@ pub struct Active {
     handlers: Vec<Slot>,
 }
 
+/// A change of which nothing is in force yet, and that cannot fail any more.
+struct Prepared {
+    active: Active,
+    warnings: Vec<Diagnostic>,
+    files: usize,
+}
+
 /// A block that came alive.
 #[derive(Clone)]
 pub(crate) struct Slot {
@@ -111,13 +121,8 @@ pub enum InvalidConfig {
     #[error(transparent)]
     Tree(#[from] InvalidTree),
     /// The documents have errors.
-    #[error("{count} errors, the first is: {first}")]
-    Documents {
-        /// How many.
-        count: usize,
-        /// The first.
-        first: Box<Diagnostic>,
-    },
+    #[error("{}", summary(.0))]
+    Documents(Vec<Diagnostic>),
     /// A block cannot come alive.
     #[error(transparent)]
     Handler(#[from] InvalidHandler),
@@ -137,6 +142,7 @@ impl Runtime {
             is_ready: watch::Sender::new(false),
             news: watch::Sender::default(),
             loading: Mutex::new(()),
+            history: Mutex::default(),
             options,
             surroundings: Surroundings {
                 root,
@@ -227,9 +233,10 @@ impl Runtime {
         let _one_at_a_time = self.loading.lock().unwrap_or_else(PoisonError::into_inner);
         let before = self.active().ok();
         match files.map_err(InvalidConfig::from).and_then(|files| self.prepare(&files, before.as_deref())) {
-            Ok((active, warnings, files)) => Ok(self.put_in_force(active, warnings, files)),
+            Ok(prepared) => Ok(self.put_in_force(prepared)),
             Err(error) => {
                 let reason = error.to_string();
+                self.history().refuse(now(), reason.clone(), error.diagnostics().to_vec());
                 let kept = before.map(|active| active.snapshot.revision());
                 self.surroundings.telemetry.config_refused(&reason, kept);
                 if kept.is_none() {
@@ -240,6 +247,17 @@ impl Runtime {
         }
     }
 
+    /// Says what would be wrong with files if they were loaded now: their warnings, or why they would be refused.
+    pub fn examine(&self, files: &[SourceFile]) -> Result<Vec<Diagnostic>, InvalidConfig> {
+        let before = self.active().ok();
+        self.prepare(files, before.as_deref()).map(|prepared| prepared.warnings)
+    }
+
+    /// How the configuration came to be what it is.
+    pub fn history(&self) -> MutexGuard<'_, History> {
+        self.history.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Writes out what the handlers hold.
     pub async fn flush(&self) {
         if let Ok(active) = self.active() {
@@ -248,18 +266,16 @@ impl Runtime {
     }
 
     /// Everything about a change that can fail. Nothing of it is in force yet.
-    fn prepare(
-        &self,
-        files: &[SourceFile],
-        before: Option<&Active>,
-    ) -> Result<(Active, usize, usize), InvalidConfig> {
+    fn prepare(&self, files: &[SourceFile], before: Option<&Active>) -> Result<Prepared, InvalidConfig> {
         let loaded = policy::load(files, &adapters::infos(), &self.options);
-        let Loaded { snapshot: Some(snapshot), diagnostics } = loaded else {
-            return Err(refusal(&loaded));
+        let warnings = loaded.diagnostics;
+        let Some(snapshot) = loaded.snapshot else {
+            return Err(if warnings.is_empty() {
+                InvalidConfig::Nothing
+            } else {
+                InvalidConfig::Documents(warnings)
+            });
         };
-        for warning in &diagnostics {
-            telemetry::config_warning(&warning.to_string());
-        }
         let handlers = snapshot
             .handlers()
             .iter()
@@ -275,11 +291,15 @@ impl Runtime {
             .collect::<Result<_, InvalidHandler>>()?;
         let demands =
             Demands::after(before.map(|active| &active.demands), snapshot.revision(), snapshot.demand());
-        Ok((Active { snapshot, demands, handlers }, diagnostics.len(), files.len()))
+        Ok(Prepared { active: Active { snapshot, demands, handlers }, warnings, files: files.len() })
     }
 
-    fn put_in_force(&self, active: Active, warnings: usize, files: usize) -> Revision {
+    fn put_in_force(&self, prepared: Prepared) -> Revision {
+        let Prepared { active, warnings, files } = prepared;
         let revision = active.snapshot.revision();
+        for warning in &warnings {
+            telemetry::config_warning(&warning.to_string());
+        }
         // First, so that the first request under the new configuration finds its metrics defined.
         self.surroundings.metrics.define(active.snapshot.metrics());
         for slot in &active.handlers {
@@ -287,7 +307,8 @@ impl Runtime {
         }
         let active = Arc::new(active);
         self.state.store(Arc::new(State::Active(Arc::clone(&active))));
-        self.surroundings.telemetry.config_loaded(revision, files, warnings);
+        self.surroundings.telemetry.config_loaded(revision, files, warnings.len());
+        self.history().load(LoadedConfig { at: now(), files, warnings });
         self.news.send_if_modified(|news| {
             let before = news.active.replace(active);
             before.is_none_or(|before| before.snapshot.revision() != revision)
@@ -312,11 +333,20 @@ impl Active {
     }
 }
 
-fn refusal(loaded: &Loaded) -> InvalidConfig {
-    match loaded.errors().next() {
-        Some(first) => {
-            InvalidConfig::Documents { count: loaded.errors().count(), first: Box::new(first.clone()) }
+// === impl InvalidConfig ===
+
+impl InvalidConfig {
+    /// Everything that was found, if there is more to say than the one line that the error is.
+    pub fn diagnostics(&self) -> &[Diagnostic] {
+        match self {
+            Self::Documents(diagnostics) => diagnostics,
+            Self::Tree(_) | Self::Handler(_) | Self::Nothing => &[],
         }
-        None => InvalidConfig::Nothing,
     }
+}
+
+fn summary(diagnostics: &[Diagnostic]) -> String {
+    let mut errors = diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error);
+    let count = errors.clone().count();
+    errors.next().map_or_else(String::new, |first| format!("{count} errors, the first is: {first}"))
 }

@@ -104,6 +104,7 @@ impl Server {
         let runtime = Runtime::new(config.root(), policy, Arc::clone(&telemetry)).with_log_root(log_root);
         let runtime = Arc::new(runtime);
         let l2 = Arc::new(L2::new(l2_entries, random()?));
+        let address = Arc::new(config.clone());
         let store = Arc::new(Store::open(config));
         let mut reloader = Reloader::new(store, Arc::clone(&runtime), Arc::clone(&l2));
         reloader.load().await;
@@ -145,6 +146,7 @@ impl Server {
             l2: Arc::clone(&l2),
             telemetry,
             is_stopping: Arc::clone(&is_stopping),
+            store: address,
         });
         let over = reached(stage, Stage::Over);
         let admin_pages = tokio::spawn(async move {

@@ -1,6 +1,8 @@
-//! text: other people's text, cut to a size at which it can be repeated.
+//! text: other people's text, cut to a size at which it can be repeated, and findings for programs.
 
 use std::borrow::Cow;
+
+use policy::{Diagnostic, Severity};
 
 use crate::limits;
 
@@ -27,6 +29,19 @@ pub(crate) fn cut(text: &str, bytes: usize) -> Cow<'_, str> {
 pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+/// A finding, for programs.
+pub(crate) fn diagnostic(diagnostic: &Diagnostic) -> serde_json::Value {
+    let Diagnostic { severity, file, line, column, width, source_line: _, message, help } = diagnostic;
+    let severity = match severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+    };
+    serde_json::json!({
+        "severity": severity, "file": file, "line": line, "column": column, "width": width,
+        "message": message, "help": help,
+    })
 }
 
 #[cfg(test)]

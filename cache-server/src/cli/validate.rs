@@ -5,13 +5,13 @@ mod rehearsal;
 use std::process::ExitCode;
 
 use clap::Args;
-use policy::{Diagnostic, Loaded, Severity, SourceFile};
+use policy::{Loaded, SourceFile};
 
 use super::identity::Identity;
 use super::store::{Files, threads};
 use super::{many, print};
-use crate::adapters;
 use crate::runtime::{Store, StoreAddress};
+use crate::{adapters, text};
 
 #[derive(Debug, Args)]
 pub(super) struct Validate {
@@ -45,7 +45,7 @@ pub(super) fn run(arguments: Validate) -> Result<ExitCode, String> {
         }
     }
     let page = if arguments.json {
-        let findings: Vec<_> = loaded.diagnostics.iter().map(json).collect();
+        let findings: Vec<_> = loaded.diagnostics.iter().map(text::diagnostic).collect();
         format!("{:#}\n", serde_json::Value::from(findings))
     } else {
         let findings: Vec<_> =
@@ -65,16 +65,4 @@ fn summary(files: &[SourceFile], loaded: &Loaded) -> String {
         }
         None => format!("invalid: {}, {warnings}", many(errors, "error")),
     }
-}
-
-fn json(diagnostic: &Diagnostic) -> serde_json::Value {
-    let Diagnostic { severity, file, line, column, width, source_line: _, message, help } = diagnostic;
-    let severity = match severity {
-        Severity::Error => "error",
-        Severity::Warning => "warning",
-    };
-    serde_json::json!({
-        "severity": severity, "file": file, "line": line, "column": column, "width": width,
-        "message": message, "help": help,
-    })
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use policy::{HandlerConfig, SourceFile};
 
 use super::demand::Demands;
-use super::{Active, Runtime, Slot};
+use super::{Active, Prepared, Runtime, Slot};
 use crate::adapters::{self, Handler};
 
 /// A configuration of documents, with a handler for each of its blocks.
@@ -28,6 +28,6 @@ pub(crate) fn active(
 impl Runtime {
     /// Puts a configuration in force that was not loaded.
     pub(crate) fn force(&self, active: Active) {
-        self.put_in_force(active, 0, 0);
+        self.put_in_force(Prepared { active, warnings: Vec::new(), files: 0 });
     }
 }

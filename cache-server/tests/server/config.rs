@@ -86,6 +86,29 @@ async fn a_bad_change_leaves_the_old_one_in_force() {
 }
 
 #[tokio::test]
+async fn what_became_of_a_change_is_told() {
+    let config = async |server: &TestServer| -> serde_json::Value {
+        serde_json::from_str(&server.get("/config").await.1).unwrap()
+    };
+    let server = TestServer::start(tree(ADAPTERS, DENY_ALL), 100).await;
+    let before = config(&server).await;
+    assert_eq!(before["store"], server.folder.path().to_str().unwrap());
+    assert_eq!((&before["loaded"]["files"], &before["refused"]), (&3.into(), &serde_json::Value::Null));
+    write(server.folder.path(), RULES, BROKEN);
+    server.reload_until("/config", |_, page| page.contains("\"stands\":true")).await;
+    let refused = config(&server).await;
+    assert_eq!(refused["revision"], before["revision"]);
+    let found = &refused["refused"]["diagnostics"][0];
+    assert_eq!((&found["severity"], &found["file"]), (&"error".into(), &RULES.into()));
+    assert!(found["message"].as_str().is_some_and(|message| !message.is_empty()), "{refused}");
+    write(server.folder.path(), RULES, ALLOW_ALL);
+    server.reload_until("/config", |_, page| page.contains("\"stands\":false")).await;
+    let after = config(&server).await;
+    assert_ne!(after["revision"], before["revision"]);
+    assert_eq!(after["refused"]["at"], refused["refused"]["at"]);
+}
+
+#[tokio::test]
 async fn a_server_that_stops_finishes_and_lets_go_of_its_ports() {
     let server = TestServer::start(tree(ADAPTERS, DENY_ALL), 0).await;
     let (listen, admin) = (server.server.listen(), server.server.admin());
