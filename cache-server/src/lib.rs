@@ -15,6 +15,7 @@ pub mod adapters;
 pub mod admin;
 pub mod api;
 pub mod cli;
+pub mod config_api;
 pub mod exposition;
 pub mod l2;
 pub mod limits;

@@ -272,6 +272,20 @@ pub const STORE_CALLS: usize = 16;
 /// Keys that Redis is asked to look through at a time.
 pub const STORE_SCAN: usize = 1000;
 
+/// Loads that somebody asked for and that were not begun.
+pub const CONFIG_LOADS: usize = 16;
+
+// === The configuration API ===
+
+/// Calls at a time; one on top is turned away.
+pub const CONFIG_API_CALLS: usize = 16;
+
+/// How long a call may take.
+pub const CONFIG_API_CALL: Duration = Duration::from_secs(30);
+
+/// Bytes of the name of a scope or a subject, which is the longest that a name of the DNS can be.
+pub const NAME_BYTES: usize = 253;
+
 // === The admin address, as its client sees it ===
 
 /// How long an answer may take.
@@ -340,6 +354,7 @@ pub const DATAGRAM_BYTES: u32 = 65_507;
 
 const _: () = assert!(CONFIG_FILE_BYTES <= CONFIG_BYTES);
 const _: () = assert!(KUBERNETES_FIRST_LIST.as_millis() < ADAPTER_CALL.as_millis());
+const _: () = assert!(NAME_BYTES < 255, "files' names are not longer");
 const _: () = assert!(QUOTED_BYTES < STATUS_MESSAGE_BYTES);
 const _: () = assert!(REPORT_INSTANCES <= LOG_QUEUE, "one report alone must not overflow the log's queue");
 const _: () = assert!(REPORT_BATCH_BYTES < REPORT_BYTES);

@@ -10,6 +10,7 @@
 
 mod demand;
 mod dispatch;
+mod edit;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod history;
@@ -31,13 +32,16 @@ use tokio::sync::watch;
 use self::demand::Demands;
 pub use self::dispatch::{Decision, check};
 pub(crate) use self::dispatch::{now, panic_message};
+pub use self::edit::{Condition, EditError, Editor, Stored};
 pub use self::history::{History, LoadedConfig, Refusal};
 pub use self::preprocess::{Preprocessed, preprocess};
 pub use self::quota::{Allocation, Asked, allocate, limit};
-pub use self::reload::Reloader;
+pub use self::reload::{Asks, LoadError, Loads, Reloader};
 pub use self::report::{Failures, Reporter, Told, told};
 pub(crate) use self::store::read_bounded;
-pub use self::store::{InvalidTree, Pair, Redis, RedisAddress, Store, StoreAddress, read_tree};
+pub use self::store::{
+    InvalidName, InvalidTree, Key, Pair, Redis, RedisAddress, Store, StoreAddress, read_tree,
+};
 use crate::adapters::{self, Handler, InvalidHandler, MetricRegistry, Recall, Surroundings};
 use crate::l2::L2;
 use crate::limits;

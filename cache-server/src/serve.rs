@@ -9,11 +9,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use attributes::Dictionary;
+use axum::Router;
 use proto::feed::feed_server::FeedServer;
 use proto::v1::mixer_server::MixerServer;
 use thiserror::Error;
 use tokio::net::TcpListener;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tonic::transport::server::TcpIncoming;
 use tonic_health::ServingStatus;
@@ -22,9 +23,9 @@ use tonic_health::server::HealthReporter;
 use crate::admin::{self, Admin};
 use crate::api::{FeedService, MixerService};
 use crate::l2::L2;
-use crate::runtime::{Reloader, Runtime, Store, StoreAddress};
+use crate::runtime::{Editor, Loads, Reloader, Runtime, Store, StoreAddress};
 use crate::telemetry::{self, Telemetry};
-use crate::{VERSION, limits};
+use crate::{VERSION, config_api, limits};
 
 /// What a server is started with.
 #[derive(Debug, Clone)]
@@ -35,6 +36,8 @@ pub struct Options {
     pub listen: SocketAddr,
     /// Where health and metrics are served; port 0 lets the system choose.
     pub admin: SocketAddr,
+    /// Where the configuration can be changed by whoever reaches it; port 0 lets the system choose.
+    pub config_api: Option<SocketAddr>,
     /// How many verdicts L2 holds; 0 turns it off.
     pub l2_entries: usize,
     /// The deployment-wide dictionary.
@@ -70,13 +73,15 @@ pub enum StartError {
 pub struct Server {
     listen: SocketAddr,
     admin: SocketAddr,
+    config_api: Option<SocketAddr>,
     runtime: Arc<Runtime>,
-    reload: Arc<Notify>,
+    loads: Loads,
     health: HealthReporter,
     is_stopping: Arc<AtomicBool>,
     stop: watch::Sender<Stage>,
     grpc: JoinHandle<()>,
     admin_pages: JoinHandle<()>,
+    config_calls: Option<JoinHandle<()>>,
     background: Vec<JoinHandle<()>>,
 }
 
@@ -92,10 +97,23 @@ impl Server {
     /// Binds both addresses, loads the configuration and serves. A configuration that does not do is no obstacle:
     /// the server waits for one that does.
     pub async fn start(options: Options) -> Result<Self, StartError> {
-        let Options { config, listen, admin, l2_entries, dictionary, is_dictionary_given, policy, log_root } =
-            options;
+        let Options {
+            config,
+            listen,
+            admin,
+            config_api,
+            l2_entries,
+            dictionary,
+            is_dictionary_given,
+            policy,
+            log_root,
+        } = options;
         let listener = bind(listen).await?;
         let admin_listener = bind(admin).await?;
+        let config_listener = match config_api {
+            Some(address) => Some(bind(address).await?),
+            None => None,
+        };
         let listen = local(&listener, listen)?;
         let admin = local(&admin_listener, admin)?;
 
@@ -106,7 +124,7 @@ impl Server {
         let l2 = Arc::new(L2::new(l2_entries, random()?));
         let address = Arc::new(config.clone());
         let store = Arc::new(Store::open(config));
-        let mut reloader = Reloader::new(store, Arc::clone(&runtime), Arc::clone(&l2));
+        let mut reloader = Reloader::new(Arc::clone(&store), Arc::clone(&runtime), Arc::clone(&l2));
         reloader.load().await;
 
         let (stop, stage) = watch::channel(Stage::Serving);
@@ -148,21 +166,35 @@ impl Server {
             is_stopping: Arc::clone(&is_stopping),
             store: address,
         });
-        let over = reached(stage, Stage::Over);
-        let admin_pages = tokio::spawn(async move {
-            let served = axum::serve(admin_listener, pages).with_graceful_shutdown(over).await;
-            if let Err(error) = served {
-                telemetry::listener_failed("admin", &error.to_string());
-            }
+        let (loads, asks) = Loads::channel();
+        let mut config_api = None;
+        let config_calls = config_listener.map(|listener| {
+            config_api = listener.local_addr().ok();
+            let editor = Editor::new(store, Arc::clone(&runtime), loads.clone());
+            let draining = reached(stage.clone(), Stage::Draining);
+            serve_pages("config-api", listener, config_api::router(editor), draining)
         });
-        let reload = Arc::new(Notify::new());
+        let admin_pages = serve_pages("admin", admin_listener, pages, reached(stage, Stage::Over));
         let background = vec![
-            tokio::spawn(reloader.run(Arc::clone(&reload))),
+            tokio::spawn(reloader.run(asks)),
             tokio::spawn(tell_readiness(runtime.readiness(), health.clone())),
             tokio::spawn(heed_recalls(Arc::clone(&runtime), Arc::clone(&l2))),
         ];
-        telemetry::serving(listen, admin, VERSION);
-        Ok(Self { listen, admin, runtime, reload, health, is_stopping, stop, grpc, admin_pages, background })
+        telemetry::serving(listen, admin, config_api, VERSION);
+        Ok(Self {
+            listen,
+            admin,
+            config_api,
+            runtime,
+            loads,
+            health,
+            is_stopping,
+            stop,
+            grpc,
+            admin_pages,
+            config_calls,
+            background,
+        })
     }
 
     /// Where checks and reports come in.
@@ -175,9 +207,14 @@ impl Server {
         self.admin
     }
 
+    /// Where the configuration can be changed, if it can.
+    pub fn config_api(&self) -> Option<SocketAddr> {
+        self.config_api
+    }
+
     /// Loads the configuration again, without waiting until somebody notices that it changed.
     pub fn reload(&self) {
-        self.reload.notify_one();
+        self.loads.ask();
     }
 
     /// Ends the server in order.
@@ -194,6 +231,9 @@ impl Server {
             telemetry::drain_timed_out();
             self.grpc.abort();
         }
+        if let Some(calls) = self.config_calls {
+            calls.abort();
+        }
         // What is not written in time is lost; that it may be is in the documentation of the limit.
         let _ = tokio::time::timeout(limits::FLUSH, self.runtime.flush()).await;
         self.stop.send_replace(Stage::Over);
@@ -206,6 +246,19 @@ impl Server {
 
 async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
     TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })
+}
+
+fn serve_pages(
+    name: &'static str,
+    listener: TcpListener,
+    pages: Router,
+    until: impl Future<Output = ()> + Send + 'static,
+) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        if let Err(error) = axum::serve(listener, pages).with_graceful_shutdown(until).await {
+            telemetry::listener_failed(name, &error.to_string());
+        }
+    })
 }
 
 fn local(listener: &TcpListener, address: SocketAddr) -> Result<SocketAddr, StartError> {

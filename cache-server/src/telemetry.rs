@@ -632,9 +632,10 @@ pub fn start_logging() {
     }
 }
 
-/// Both sockets listen.
-pub fn serving(listen: SocketAddr, admin: SocketAddr, version: &str) {
-    tracing::info!(%listen, %admin, version, "serving");
+/// All sockets listen.
+pub fn serving(listen: SocketAddr, admin: SocketAddr, config_api: Option<SocketAddr>, version: &str) {
+    let config_api = config_api.map(tracing::field::display);
+    tracing::info!(%listen, %admin, config_api, version, "serving");
 }
 
 /// The server was told to end.

@@ -26,6 +26,11 @@ pub(super) struct Serve {
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9093")]
     admin: SocketAddr,
 
+    /// Lets whoever reaches this address change the configuration over HTTP, without credentials. Off unless given;
+    /// without a value it is 127.0.0.1:9094.
+    #[arg(long, value_name = "ADDR", num_args = 0..=1, default_missing_value = "127.0.0.1:9094")]
+    config_api: Option<SocketAddr>,
+
     /// How many verdicts the second-level cache holds. 0 turns it off.
     #[arg(long, value_name = "N", default_value_t = 1_500_000)]
     l2_entries: usize,
@@ -50,6 +55,7 @@ pub(super) fn run(arguments: Serve) -> Result<ExitCode, String> {
         config: arguments.config.address()?,
         listen: arguments.listen,
         admin: arguments.admin,
+        config_api: arguments.config_api,
         l2_entries: arguments.l2_entries,
         dictionary: dictionary(arguments.dictionary.as_deref())?,
         is_dictionary_given: arguments.dictionary.is_some(),

@@ -5,8 +5,10 @@
 
 use std::sync::Arc;
 
+use checkcache::Revision;
 use policy::SourceFile;
-use tokio::sync::Notify;
+use thiserror::Error;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::spawn_blocking;
 
 use super::store::{Hint, Hints, Read};
@@ -23,6 +25,33 @@ pub struct Reloader {
     tried: Option<Tried>,
 }
 
+/// Asks a reloader to load.
+#[derive(Debug, Clone)]
+pub struct Loads(mpsc::Sender<Asked>);
+
+/// What a reloader is asked by.
+#[derive(Debug)]
+pub struct Asks(mpsc::Receiver<Asked>);
+
+/// A load that somebody asked for.
+#[derive(Debug)]
+struct Asked {
+    /// What is there if nobody else changed something. Then it lies still.
+    expected: Option<Vec<SourceFile>>,
+    done: Option<oneshot::Sender<Result<Revision, LoadError>>>,
+}
+
+/// A load that was asked for changed nothing.
+#[derive(Debug, Error)]
+pub enum LoadError {
+    /// What is there by now was refused.
+    #[error("what else is there by now was refused: {0}")]
+    Refused(String),
+    /// Nobody loads any more.
+    #[error("the server is stopping")]
+    Stopping,
+}
+
 /// What came of reading; of an error its text, since errors cannot be compared.
 type Tried = Result<Vec<SourceFile>, String>;
 
@@ -35,19 +64,22 @@ impl Reloader {
     /// Loads what is there now.
     pub async fn load(&mut self) {
         let read = self.read().await;
-        self.apply(read).await;
+        // A refusal was counted and said.
+        let _ = self.apply(read).await;
     }
 
     /// Loads what is there each time that it changed, and whenever somebody asks for it. Never ends.
-    pub async fn run(mut self, now: Arc<Notify>) {
+    pub async fn run(mut self, mut asks: Asks) {
         let mut hints = self.store.hints();
         // It may have changed since it was first loaded.
         self.follow(&mut hints, Hint::Changed).await;
         loop {
             tokio::select! {
-                () = now.notified() => {
-                    let read = self.read_settled().await;
-                    self.apply(read).await;
+                Some(Asked { expected, done }) = asks.0.recv() => {
+                    let read = self.read_as(expected).await;
+                    let loaded = self.apply(read).await;
+                    // Who asked may have gone.
+                    done.map(|done| done.send(loaded));
                 }
                 hint = hints.next() => self.follow(&mut hints, hint).await,
             }
@@ -71,12 +103,30 @@ impl Reloader {
                 return;
             }
             if before.as_ref().is_some_and(|before| is_same(before, &read)) {
-                return self.apply(read).await;
+                // A refusal was counted and said.
+                let _ = self.apply(read).await;
+                return;
             }
             before = Some(remember(&read));
             hint = Hint::Changed;
             tokio::time::sleep(limits::CONFIG_SETTLE).await;
         }
+    }
+
+    /// What is expected if that is what is there, else what is there once it lies still.
+    async fn read_as(&self, expected: Option<Vec<SourceFile>>) -> Read {
+        if let Some(mut expected) = expected {
+            let read = self.read().await;
+            if let Ok(files) = &read {
+                expected.sort_by(|a, b| a.path.cmp(&b.path));
+                let mut sorted = files.clone();
+                sorted.sort_by(|a, b| a.path.cmp(&b.path));
+                if sorted == expected {
+                    return read;
+                }
+            }
+        }
+        self.read_settled().await
     }
 
     /// What is there, once it lies still; as it is if it never does.
@@ -99,14 +149,40 @@ impl Reloader {
         read
     }
 
-    async fn apply(&mut self, read: Read) {
+    async fn apply(&mut self, read: Read) -> Result<Revision, LoadError> {
         self.tried = Some(remember(&read));
         let runtime = Arc::clone(&self.runtime);
-        // Not among the requests: a large configuration takes its time. A refusal was counted and said; loading that
-        // panicked left everything as it was.
-        if let Ok(Ok(revision)) = spawn_blocking(move || runtime.load(read)).await {
-            self.l2.retain(revision);
-        }
+        // Not among the requests: a large configuration takes its time.
+        let loaded = spawn_blocking(move || runtime.load(read)).await;
+        // Loading that panicked left everything as it was.
+        let loaded = loaded.map_err(|panic| LoadError::Refused(panic.to_string()))?;
+        let revision = loaded.map_err(|error| LoadError::Refused(error.to_string()))?;
+        self.l2.retain(revision);
+        Ok(revision)
+    }
+}
+
+// === impl Loads ===
+
+impl Loads {
+    /// Something to ask with, and what answers.
+    pub fn channel() -> (Self, Asks) {
+        let (asks, asked) = mpsc::channel(limits::CONFIG_LOADS);
+        (Self(asks), Asks(asked))
+    }
+
+    /// Asks for what is there to be loaded soon.
+    pub fn ask(&self) {
+        // If there is no room, it will be loaded soon without asking.
+        let _ = self.0.try_send(Asked { expected: None, done: None });
+    }
+
+    /// Asks for these files, which are stored, to be loaded, and waits until that is done.
+    pub(super) async fn load(&self, expected: Vec<SourceFile>) -> Result<Revision, LoadError> {
+        let (done, answer) = oneshot::channel();
+        let asked = Asked { expected: Some(expected), done: Some(done) };
+        self.0.send(asked).await.map_err(|_| LoadError::Stopping)?;
+        answer.await.unwrap_or(Err(LoadError::Stopping))
     }
 }
 

@@ -8,7 +8,9 @@
 
 mod changes;
 mod folder;
+mod key;
 mod redis;
+mod write;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -21,6 +23,7 @@ use tokio::task::spawn_blocking;
 use self::changes::Changes;
 pub(crate) use self::folder::read_bounded;
 pub use self::folder::{InvalidTree, read_tree};
+pub use self::key::{InvalidName, Key};
 use self::redis::Subscription;
 pub use self::redis::{Redis, RedisAddress};
 use crate::limits;
@@ -153,13 +156,50 @@ impl Store {
         match self {
             Self::Folder(root) => {
                 let path = root.clone();
-                reading(root, move || read_tree(&path)).await
+                on_disk(root, move || read_tree(&path)).await
             }
             Self::Redis(redis) => redis.read().await,
             Self::Files(pair) => {
                 let paths = [pair.global.clone(), pair.service.clone()];
-                reading(&pair.global, move || paths.iter().map(|path| read_file(path)).collect()).await
+                on_disk(&pair.global, move || paths.iter().map(|path| read_file(path)).collect()).await
             }
+        }
+    }
+
+    /// Which of the files that were read is a document.
+    pub(super) fn position(&self, files: &[SourceFile], key: &Key) -> Option<usize> {
+        match self {
+            Self::Folder(_) | Self::Redis(_) => files.iter().position(|file| key.is_at(&file.path)),
+            Self::Files(_) if *key == Key::adapters() || *key == Key::descriptors() => Some(0),
+            Self::Files(_) => (Key::rules("global", "global").as_ref() == Ok(key)).then_some(1),
+        }
+    }
+
+    /// Where a document that is not there yet would be.
+    pub(super) fn path(&self, key: &Key) -> Result<String, InvalidTree> {
+        match self {
+            Self::Folder(_) => Ok(format!("{}.yml", key.below_root())),
+            Self::Redis(_) => Ok(key.to_string()),
+            Self::Files(_) => Err(InvalidTree::ReadOnly),
+        }
+    }
+
+    /// Gives what is at a path another text, or none, if it still has the one that is expected. Says whether it had.
+    pub(super) async fn replace(
+        &self,
+        path: &str,
+        expected: Option<String>,
+        text: Option<String>,
+    ) -> Result<bool, InvalidTree> {
+        match self {
+            Self::Folder(root) => {
+                let (root, path) = (root.clone(), path.to_owned());
+                let place = root.clone();
+                let write = move || write::replace(&root, &path, expected.as_deref(), text.as_deref());
+                on_disk(&place, write).await
+            }
+            Self::Redis(redis) => redis.replace(path, expected.as_deref(), text.as_deref()).await,
+            Self::Files(_) => Err(InvalidTree::ReadOnly),
         }
     }
 
@@ -173,9 +213,12 @@ impl Store {
     }
 }
 
-/// Reads from disks, which may take their time.
-async fn reading(path: &Path, read: impl FnOnce() -> Read + Send + 'static) -> Read {
-    spawn_blocking(read).await.unwrap_or_else(|error| {
+/// Does something with files, which may take its time.
+async fn on_disk<T: Send + 'static>(
+    path: &Path,
+    work: impl FnOnce() -> Result<T, InvalidTree> + Send + 'static,
+) -> Result<T, InvalidTree> {
+    spawn_blocking(work).await.unwrap_or_else(|error| {
         Err(InvalidTree::Io { path: path.to_owned(), source: std::io::Error::other(error) })
     })
 }

@@ -143,6 +143,7 @@ impl TestServer {
             config,
             listen: "127.0.0.1:0".parse().unwrap(),
             admin: "127.0.0.1:0".parse().unwrap(),
+            config_api: Some("127.0.0.1:0".parse().unwrap()),
             l2_entries,
             dictionary: dictionary(),
             // As with `--dictionary`: clients here know the server's words without a proof.

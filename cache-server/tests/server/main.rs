@@ -5,6 +5,7 @@ mod calls;
 mod check;
 mod commands;
 mod config;
+mod config_api;
 mod demand;
 mod derived;
 mod directives;

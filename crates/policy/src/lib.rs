@@ -50,7 +50,7 @@ pub use diagnostic::{Diagnostic, Severity};
 pub use document::read_yaml;
 pub use header::{HeaderChange, HeaderRule, HeaderRules};
 pub use kind::{AspectKind, Phase, UnknownAspectKind};
-pub use load::{Layout, Loaded, Options, SourceFile, load};
+pub use load::{Layout, Loaded, Options, SourceFile, load, to_json};
 pub use plan::{Plan, SelectedHeaders, SelectorError};
 pub use snapshot::{Demand, Snapshot};
 pub use suite::{Case, Outcome, Suite, is_suite};

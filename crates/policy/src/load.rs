@@ -3,7 +3,7 @@
 use attributes::Name;
 
 use crate::diagnostic::Findings;
-use crate::document::Documents;
+use crate::document::{Documents, Node};
 use crate::plan::Identity;
 use crate::revision::revision;
 use crate::snapshot::Policies;
@@ -71,6 +71,16 @@ pub fn load(files: &[SourceFile], adapters: &[&AdapterInfo], options: &Options) 
     }
     let snapshot = (!findings.has_errors()).then(|| Snapshot::new(validated, identity, revision));
     Loaded { snapshot, diagnostics: findings.into_diagnostics() }
+}
+
+/// What a file says, as JSON, whatever it is for; or why it is not YAML.
+pub fn to_json(file: &SourceFile) -> Result<serde_json::Value, Vec<Diagnostic>> {
+    let files = std::slice::from_ref(file);
+    let mut findings = Findings::new(files);
+    match Node::parse(0, &file.text, &mut findings) {
+        Some(node) => Ok(node.to_json()),
+        None => Err(findings.into_diagnostics()),
+    }
 }
 
 impl Default for Options {

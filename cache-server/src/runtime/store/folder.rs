@@ -35,6 +35,15 @@ pub enum InvalidTree {
         /// The bound.
         max: u64,
     },
+    /// What is reached through a link is not written.
+    #[error("{} is a link, and what it leads to is kept by somebody else", path.display())]
+    Link {
+        /// The link.
+        path: PathBuf,
+    },
+    /// Two files are not written.
+    #[error("the configuration comes from two files, which are changed where they are")]
+    ReadOnly,
     /// Redis does not answer, or answers with an error.
     #[error("{place}: {source}")]
     Redis {

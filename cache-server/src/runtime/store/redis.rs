@@ -27,6 +27,15 @@ use crate::{limits, telemetry};
 /// What all keys of a configuration begin with.
 const PATTERN: &str = "/scopes/*";
 
+/// Sets a key to a text if it still has the one that is expected, or is absent if none is; without a new text, deletes
+/// it.
+const COMPARE_AND_SET: &str = r"
+local now = redis.call('GET', KEYS[1])
+if ARGV[1] == 'absent' and now or ARGV[1] == 'text' and now ~= ARGV[2] then return 0 end
+if ARGV[3] == 'absent' then redis.call('DEL', KEYS[1]) else redis.call('SET', KEYS[1], ARGV[4]) end
+return 1
+";
+
 /// Where a Redis is, and who we are to it.
 #[derive(Clone)]
 pub struct RedisAddress {
@@ -116,6 +125,24 @@ impl Redis {
                 return Err(InvalidTree::NoKeys { store: self.address.to_string(), pattern: PATTERN });
             }
             Ok(files)
+        })
+        .await
+    }
+
+    /// Gives a key another text, or none, if it still has the one that is expected. Says whether it had.
+    pub(super) async fn replace(
+        &self,
+        key: &str,
+        expected: Option<&str>,
+        text: Option<&str>,
+    ) -> Result<bool, InvalidTree> {
+        let is_there = |text: Option<&str>| if text.is_some() { "text" } else { "absent" };
+        let mut call = cmd("EVAL");
+        call.arg(COMPARE_AND_SET).arg(1).arg(key);
+        call.arg(is_there(expected)).arg(expected.unwrap_or_default());
+        call.arg(is_there(text)).arg(text.unwrap_or_default());
+        self.within(async |connection| {
+            call.query_async(connection).await.map_err(|error| self.failed(Some(key), error))
         })
         .await
     }
