@@ -3,7 +3,7 @@
 //! Between the configuration's files and the requests. A change is read whole, loaded by [`policy`], its handlers are
 //! built, and only then one pointer is swapped; a request keeps what it began with, and the last one drops it. A
 //! configuration that is refused changes nothing but a counter. Handlers whose block did not change live on with
-//! their state.
+//! their state; the others end with their last request.
 //!
 //! Invariants: as long as there is no configuration, nothing is allowed – [`Runtime::active`] gives the reason. What is
 //! in force is announced after it came into force, so that whoever hears of it and asks is answered under it.
@@ -18,6 +18,7 @@ mod preprocess;
 mod quota;
 mod reload;
 mod report;
+mod slot;
 mod store;
 
 use std::path::PathBuf;
@@ -25,7 +26,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
 use checkcache::Revision;
-use policy::{Diagnostic, HandlerConfig, Severity, Snapshot, SourceFile};
+use policy::{Diagnostic, Severity, Snapshot, SourceFile};
 use thiserror::Error;
 use tokio::sync::watch;
 
@@ -38,11 +39,13 @@ pub use self::preprocess::{Preprocessed, preprocess};
 pub use self::quota::{Allocation, Asked, allocate, limit};
 pub use self::reload::{Asks, LoadError, Loads, Reloader};
 pub use self::report::{Failures, Reporter, Told, told};
+use self::slot::Endings;
+pub(crate) use self::slot::Slot;
 pub(crate) use self::store::read_bounded;
 pub use self::store::{
     InvalidName, InvalidTree, Key, Pair, Redis, RedisAddress, Store, StoreAddress, read_tree,
 };
-use crate::adapters::{self, Handler, InvalidHandler, MetricRegistry, Recall, Surroundings};
+use crate::adapters::{self, InvalidHandler, MetricRegistry, Recall, Surroundings};
 use crate::l2::L2;
 use crate::limits;
 use crate::telemetry::{self, Telemetry};
@@ -56,6 +59,7 @@ pub struct Runtime {
     /// One load at a time.
     loading: Mutex<()>,
     history: Mutex<History>,
+    endings: Endings,
     options: policy::Options,
     surroundings: Surroundings,
 }
@@ -103,13 +107,6 @@ struct Prepared {
     files: usize,
 }
 
-/// A block that came alive.
-#[derive(Clone)]
-pub(crate) struct Slot {
-    config: HandlerConfig,
-    handler: Arc<dyn Handler>,
-}
-
 /// There is no configuration yet.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("configuration is not yet available: {reason}")]
@@ -147,6 +144,7 @@ impl Runtime {
             news: watch::Sender::default(),
             loading: Mutex::new(()),
             history: Mutex::default(),
+            endings: Endings::default(),
             options,
             surroundings: Surroundings {
                 root,
@@ -262,11 +260,12 @@ impl Runtime {
         self.history.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes out what the handlers hold.
+    /// Writes out what the handlers hold, also those that are not in force any more.
     pub async fn flush(&self) {
         if let Ok(active) = self.active() {
-            futures::future::join_all(active.handlers.iter().map(|slot| slot.handler.flush())).await;
+            futures::future::join_all(active.handlers.iter().map(Slot::flush)).await;
         }
+        self.endings.wait().await;
     }
 
     /// Everything about a change that can fail. Nothing of it is in force yet.
@@ -286,11 +285,13 @@ impl Runtime {
             .map(|config| {
                 let kept =
                     before.and_then(|before| before.handlers.iter().find(|slot| slot.config == *config));
-                let handler = match kept {
-                    Some(slot) => Arc::clone(&slot.handler),
-                    None => adapters::build(config, &self.surroundings)?,
-                };
-                Ok(Slot { config: config.clone(), handler })
+                match kept {
+                    Some(slot) => Ok(slot.clone()),
+                    None => {
+                        let handler = adapters::build(config, &self.surroundings)?;
+                        Ok(Slot::new(config.clone(), handler, &self.endings))
+                    }
+                }
             })
             .collect::<Result<_, InvalidHandler>>()?;
         let demands =
@@ -307,7 +308,7 @@ impl Runtime {
         // First, so that the first request under the new configuration finds its metrics defined.
         self.surroundings.metrics.define(active.snapshot.metrics());
         for slot in &active.handlers {
-            slot.handler.in_force();
+            slot.in_force();
         }
         let active = Arc::new(active);
         self.state.store(Arc::new(State::Active(Arc::clone(&active))));

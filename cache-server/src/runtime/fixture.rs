@@ -5,6 +5,7 @@ use std::sync::Arc;
 use policy::{HandlerConfig, SourceFile};
 
 use super::demand::Demands;
+use super::slot::Endings;
 use super::{Active, Prepared, Runtime, Slot};
 use crate::adapters::{self, Handler};
 
@@ -19,7 +20,7 @@ pub(crate) fn active(
         .collect();
     let loaded = policy::load(&files, &adapters::infos(), &policy::Options::default());
     let snapshot = loaded.snapshot.unwrap_or_else(|| panic!("{:?}", loaded.diagnostics));
-    let slot = |config: &HandlerConfig| Slot { config: config.clone(), handler: handler(config) };
+    let slot = |config: &HandlerConfig| Slot::new(config.clone(), handler(config), &Endings::default());
     let handlers = snapshot.handlers().iter().map(slot).collect();
     let demands = Demands::after(None, snapshot.revision(), snapshot.demand());
     Active { snapshot, demands, handlers }
