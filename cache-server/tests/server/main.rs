@@ -23,4 +23,5 @@ mod redis;
 mod reload;
 mod report;
 mod stores;
+mod storm;
 mod suite;
