@@ -6,7 +6,7 @@
 //! CHECK   api: expand ─ l2 ─ hit ▶ reply
 //!         miss ─ runtime: resolve, evaluate ─ adapters, concurrently ─ fold ─ l2 ─ reply
 //! REPORT  api: expand each ─ runtime: resolve, evaluate ─ adapters, one call for many
-//! CONFIG  files ─ runtime: load, build, swap
+//! CONFIG  runtime: store ─ load, build, swap
 //! ```
 //!
 //! The binary `mixer` is [`cli`] and nothing else; as a library the server runs inside a test.
