@@ -200,8 +200,8 @@ impl CheckCache {
             return false;
         }
         let node = self.grow(root, trace);
-        self.nodes.set_leaf(node, Leaf::new(verdict, life));
         self.statistics.insertions += 1;
+        self.nodes.set_leaf(node, Leaf::new(verdict, life, self.statistics.insertions));
         self.evict();
         true
     }
@@ -426,6 +426,12 @@ impl Hit<'_> {
     /// The verdict as it was stored.
     pub fn verdict(&self) -> &Verdict {
         &self.leaf.verdict
+    }
+
+    /// A number that no other insertion of this cache has: what is kept beside the cache for requests that a trace holds
+    /// for, such as the tokens of a quota, is kept under it.
+    pub fn serial(&self) -> u64 {
+        self.leaf.serial
     }
 
     /// How long the verdict may be used from now on.

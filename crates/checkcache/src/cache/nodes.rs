@@ -16,6 +16,8 @@ pub(super) struct Leaf {
     pub(super) verdict: Verdict,
     pub(super) life: Life,
     pub(super) is_renewing: Cell<bool>,
+    /// Which insertion it came with.
+    pub(super) serial: u64,
 }
 
 #[derive(Debug)]
@@ -61,8 +63,8 @@ impl Node {
 }
 
 impl Leaf {
-    pub(super) fn new(verdict: Verdict, life: Life) -> Self {
-        Self { verdict, life, is_renewing: Cell::new(false) }
+    pub(super) fn new(verdict: Verdict, life: Life, serial: u64) -> Self {
+        Self { verdict, life, is_renewing: Cell::new(false), serial }
     }
 
     fn weight(&self) -> usize {
