@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use checkcache::{Code, HeaderOperation, Operation};
 use client::{
-    BatchId, Client, Config, Counter, Effect, GrpcFailure, Headers, Host, Now, Proceed, RenewalId, StreamId,
+    AllocationId, BatchId, Client, Config, Counter, Effect, GrpcFailure, Headers, Host, Now, Proceed,
+    RenewalId, StreamId,
 };
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{Action, ContextType};
@@ -41,6 +42,7 @@ pub(crate) struct Root {
 enum Purpose {
     Report(BatchId),
     Renewal(RenewalId),
+    Allocation(AllocationId),
 }
 
 /// A stream's context.
@@ -109,6 +111,9 @@ impl Root {
             match effect {
                 Effect::Report { batch, call } => self.call(client, Purpose::Report(batch), &call),
                 Effect::Renew { renewal, call } => self.call(client, Purpose::Renewal(renewal), &call),
+                Effect::Allocate { allocation, call } => {
+                    self.call(client, Purpose::Allocation(allocation), &call);
+                }
                 Effect::Watch { message } => self.watch(client, &message),
                 Effect::Check { stream, .. }
                 | Effect::EditRequest { stream, .. }
@@ -135,6 +140,7 @@ impl Root {
                 match purpose {
                     Purpose::Report(batch) => client.borrow_mut().on_report_sent(batch, token),
                     Purpose::Renewal(renewal) => client.borrow_mut().on_renewal_sent(renewal, token),
+                    Purpose::Allocation(id) => client.borrow_mut().on_allocation_sent(id, token),
                 }
                 self.calls.insert(token, (Rc::clone(client), purpose));
             }
@@ -146,6 +152,7 @@ impl Root {
         let effects = match purpose {
             Purpose::Report(batch) => client.borrow_mut().on_report_answer(batch, answer, now()),
             Purpose::Renewal(renewal) => client.borrow_mut().on_renewal_answer(renewal, answer, now()),
+            Purpose::Allocation(id) => client.borrow_mut().on_allocation_answer(id, answer, now()),
         };
         self.perform(client, effects);
     }
@@ -216,7 +223,7 @@ impl RootContext for Root {
             if let Some((token, _)) = self.feed.take() {
                 let _ = abi::grpc_cancel(token);
             }
-            before.borrow_mut().retire();
+            before.borrow_mut().retire(now());
             self.retired.push(before);
         }
         true
@@ -346,7 +353,8 @@ fn perform(client: &Shared, effects: Vec<Effect>, position: Position) {
             }
             Effect::Warn(text) => abi::log(Level::Warn, &format!("mixer filter: {text}")),
             // Only the root makes these calls, since they outlive the stream.
-            Effect::Report { .. } | Effect::Renew { .. } | Effect::Watch { .. } => {}
+            Effect::Report { .. } | Effect::Renew { .. } | Effect::Allocate { .. } | Effect::Watch { .. } => {
+            }
         }
     }
 }

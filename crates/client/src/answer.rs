@@ -5,10 +5,11 @@ use checkcache::wire::Precondition;
 use checkcache::{Revision, Root, RouteDirective, Validity, Verdict};
 
 use crate::attribute::Phase;
-use crate::check::view;
+use crate::check::{said, view};
 use crate::demand::{Demand, Demanded};
 use crate::explain::{self, Origin};
 use crate::failure::FailurePolicy;
+use crate::quota::Answered;
 use crate::stream::{Calling, Extent, State, Stream, allow, apply, refuse};
 use crate::wire::Content;
 use crate::{Answer, Client, Counter, Effect, FailureClass, GrpcFailure, Host, Now, StreamId, limits, wire};
@@ -31,17 +32,14 @@ impl Client {
                     return vec![self.call(id, &stream.attributes, calling, host, now)];
                 }
                 let class = failure.class();
-                self.counters.count(match class {
-                    FailureClass::Timeout => Counter::RemoteCallTimeouts,
-                    FailureClass::Unreachable => Counter::RemoteCallSendErrors,
-                    _ => Counter::RemoteCallOtherErrors,
-                });
+                self.count_failed_call(class);
                 self.fail(id, stream, class, &failure.message, now, &mut effects);
                 return effects;
             }
         };
         let view = view(&self.config, &stream.attributes, host, Phase::Check);
-        let answer = match wire::decode_check(message, &self.config.dictionary, calling.word_count, &view) {
+        let (dictionary, words) = (&self.config.dictionary, calling.word_count);
+        let answer = match wire::decode_check(message, dictionary, words, &calling.charges, &view) {
             Ok(answer) => answer,
             Err(error) => {
                 self.counters.count(Counter::RemoteCallOtherErrors);
@@ -59,7 +57,8 @@ impl Client {
                 self.fail(id, stream, FailureClass::BadResponse, why, now, &mut effects);
             }
             Content::Precondition(precondition) => {
-                self.judged(id, stream, answer.revision, *precondition, now, &mut effects);
+                let answered = (answer.revision, *precondition, answer.quotas);
+                self.judged(id, stream, answered, host, now, &mut effects);
             }
             Content::Demand(demand) => {
                 if self.widen(calling, answer.revision, demand) {
@@ -74,10 +73,11 @@ impl Client {
     }
 
     /// Looks up under another revision from now on.
-    pub(crate) fn adopt(&mut self, revision: Revision) {
+    pub(crate) fn adopt(&mut self, revision: Revision, now: Now) {
         self.counters.count(Counter::RevisionChanges);
         self.revision = revision;
         self.cache.retain(revision);
+        self.quotas.retain(revision, now.tick);
     }
 
     /// The server has decided: stores the verdict, and does what it says.
@@ -85,8 +85,8 @@ impl Client {
         &mut self,
         id: StreamId,
         stream: &mut Stream,
-        revision: Revision,
-        precondition: Precondition,
+        (revision, precondition, answers): (Revision, Precondition, Vec<Option<Answered>>),
+        host: &dyn Host,
         now: Now,
         effects: &mut Vec<Effect>,
     ) {
@@ -98,7 +98,7 @@ impl Client {
         // An answer that was asked for before the last change may itself be from before it.
         let is_news = revision != self.revision && asked_under == self.revision;
         if self.feed.yields_to_answer(!is_news, now.tick) && is_news {
-            self.adopt(revision);
+            self.adopt(revision, now);
         }
         let Precondition { verdict, trace, .. } = precondition;
         let vacancy = match &mut stream.state {
@@ -131,12 +131,57 @@ impl Client {
             }
             (Ok(_), None) => {}
         }
-        self.counters.count(if verdict.status.is_ok() {
-            Counter::RemoteCheckAccepts
-        } else {
-            Counter::RemoteCheckDenies
+        self.admit(id, stream, (revision, verdict, answers), host, now, effects);
+    }
+
+    /// Does what the server's verdict says, if the request has the tokens that it needs.
+    fn admit(
+        &mut self,
+        id: StreamId,
+        stream: &mut Stream,
+        (revision, verdict, answers): (Revision, Verdict, Vec<Option<Answered>>),
+        host: &dyn Host,
+        now: Now,
+        effects: &mut Vec<Effect>,
+    ) {
+        let (charges, was_hit) = match &mut stream.state {
+            State::Calling(calling) => (std::mem::take(&mut calling.charges), calling.hit.is_some()),
+            State::Unchecked | State::Allowed { .. } | State::Answered { .. } => (Vec::new(), false),
+        };
+        if !was_hit {
+            self.counters.count(if verdict.status.is_ok() {
+                Counter::RemoteCheckAccepts
+            } else {
+                Counter::RemoteCheckDenies
+            });
+        }
+        if charges.is_empty() || !verdict.status.is_ok() {
+            return apply(id, stream, verdict, was_hit, effects);
+        }
+        let view = view(&self.config, &stream.attributes, host, Phase::Check);
+        let said = || said(self.demanded.as_ref(), &view, Extent::Demanded);
+        let in_force = Some(revision).filter(|revision| *revision == self.revision);
+        match self.quotas.settle(&charges, answers, in_force, &view, &said, now.tick) {
+            Ok(()) => {
+                self.counters.count(Counter::RemoteQuotaAccepts);
+                apply(id, stream, verdict, was_hit, effects);
+            }
+            Err(denial) => {
+                self.counters.count(Counter::RemoteQuotaDenies);
+                refuse(id, stream, denial.status(), was_hit, effects);
+            }
+        }
+    }
+
+    pub(crate) fn count_failed_call(&mut self, class: FailureClass) {
+        self.counters.count(match class {
+            FailureClass::Timeout => Counter::RemoteCallTimeouts,
+            FailureClass::Unreachable => Counter::RemoteCallSendErrors,
+            FailureClass::ServerError
+            | FailureClass::Overloaded
+            | FailureClass::BadResponse
+            | FailureClass::NoConfig => Counter::RemoteCallOtherErrors,
         });
-        apply(id, stream, verdict, false, effects);
     }
 
     /// Uses the words of the dictionary that a server proved to have.
@@ -150,6 +195,7 @@ impl Client {
     pub(crate) fn seed(&mut self, seed: Option<[u8; 16]>) {
         if let Some(seed) = seed.filter(|_| self.server.is_none()) {
             self.cache.reseed(seed);
+            self.quotas.reseed(seed);
             self.server = Some(seed);
         }
     }
@@ -193,6 +239,11 @@ impl Client {
         now: Now,
         effects: &mut Vec<Effect>,
     ) {
+        if let State::Calling(Calling { hit, .. }) = &mut stream.state
+            && let Some(verdict) = hit.take()
+        {
+            return self.fail_quota(id, stream, (class, why), *verdict, now, effects);
+        }
         let policy = self.config.failure.of(class);
         let (outcome, done) = match policy {
             FailurePolicy::Open => (Counter::FailedOpen, "let through"),
@@ -208,6 +259,32 @@ impl Client {
             FailurePolicy::Closed => {
                 self.counters.count(Counter::RemoteCheckDenies);
                 refuse(id, stream, class.status(), false, effects);
+            }
+        }
+    }
+}
+
+impl Client {
+    /// The same where the cache had the verdict and only quotas were asked for.
+    fn fail_quota(
+        &mut self,
+        id: StreamId,
+        stream: &mut Stream,
+        (class, why): (FailureClass, &str),
+        verdict: Verdict,
+        now: Now,
+        effects: &mut Vec<Effect>,
+    ) {
+        let warning = format!("quotas of a request are not known ({}): {why}", class.name());
+        effects.extend(self.warn(warning, now));
+        match self.quotas.policy(class) {
+            FailurePolicy::Open => {
+                self.counters.count(Counter::RemoteQuotaAccepts);
+                apply(id, stream, verdict, true, effects);
+            }
+            FailurePolicy::Closed => {
+                self.counters.count(Counter::RemoteQuotaDenies);
+                refuse(id, stream, class.status(), true, effects);
             }
         }
     }

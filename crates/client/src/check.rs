@@ -4,7 +4,10 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use attributes::{Bag, Timestamp};
-use checkcache::{CheckCache, Code, HeaderOperation, Limits, Lookup, Revision, Root, Status, Tick};
+use checkcache::{
+    CheckCache, Code, HeaderOperation, Limits, Lookup, MissReason, Revision, Root, Status, Tick, Vacancy,
+    Verdict,
+};
 use hashbrown::HashMap;
 
 use crate::attribute::{FORWARDED_ATTRIBUTES, Phase, StreamAttributes, View};
@@ -12,11 +15,13 @@ use crate::counters::Counters;
 use crate::demand::Demanded;
 use crate::explain::{self, EXPLANATION, Origin};
 use crate::feed::Feed;
+use crate::quota::{Charge, Quotas};
 use crate::renewal::{Renewal, Renewals};
 use crate::report::ReportQueue;
 use crate::service::Override;
-use crate::stream::{Calling, Explain, Extent, State, Stream, apply, refuse, strip};
-use crate::{Answer, Call, Config, Counter, Effect, FailureClass, Host, Now, Proceed, StreamId, wire};
+use crate::stream::{Calling, Explain, Extent, State, Stream, Tokens, apply, refuse, strip};
+use crate::wire::{self, Asked};
+use crate::{Answer, Call, Config, Counter, Effect, FailureClass, Host, Now, Proceed, StreamId};
 
 /// The filter's brain: one for each virtual machine of the proxy.
 #[derive(Debug)]
@@ -36,6 +41,7 @@ pub struct Client {
     pub(crate) reports: ReportQueue,
     pub(crate) feed: Feed,
     pub(crate) renewals: Renewals,
+    pub(crate) quotas: Quotas,
     streams: HashMap<StreamId, Stream>,
     /// The deadlines of calls, in order, since all are given the same time.
     deadlines: VecDeque<(Tick, StreamId)>,
@@ -44,17 +50,24 @@ pub struct Client {
     warned: Option<Tick>,
 }
 
+/// What the server is asked about a request.
+struct Question {
+    vacancy: Option<Vacancy>,
+    missed: MissReason,
+    /// The verdict that the cache had, if only quotas are to be asked for.
+    hit: Option<Box<Verdict>>,
+    charges: Vec<Charge>,
+}
+
 // === impl Client ===
 
 impl Client {
     /// A client that has seen nothing yet.
     pub fn new(config: Config, now: Now) -> Self {
+        // Until the server sends a seed there is nothing to seed with but the time.
+        let seed = (u128::from(now.unix_nanos) << 64 | u128::from(now.tick.0)).to_le_bytes();
         Self {
-            // Until the server sends a seed there is nothing to seed with but the time.
-            cache: CheckCache::new(
-                Limits::of_entries(config.cache_entries),
-                (u128::from(now.unix_nanos) << 64 | u128::from(now.tick.0)).to_le_bytes(),
-            ),
+            cache: CheckCache::new(Limits::of_entries(config.cache_entries), seed),
             server: None,
             revision: Revision::default(),
             demanded: None,
@@ -63,6 +76,7 @@ impl Client {
             reports: ReportQueue::new(config.batch_max, config.batch_interval),
             feed: Feed::new(config.feed_enabled),
             renewals: Renewals::default(),
+            quotas: Quotas::new(config.quotas.clone(), seed),
             streams: HashMap::new(),
             deadlines: VecDeque::new(),
             calls: 0,
@@ -78,18 +92,22 @@ impl Client {
     }
 
     /// A newer configuration has taken over: finishes what it has, and hears of no more changes.
-    pub fn retire(&mut self) {
+    pub fn retire(&mut self, now: Now) {
         self.feed = Feed::new(false);
+        self.quotas.clear(now.tick);
     }
 
-    /// Whether no stream is open and no report waits.
+    /// Whether no stream is open and nothing waits.
     pub fn is_idle(&self) -> bool {
-        self.streams.is_empty() && self.reports.is_empty() && self.renewals.is_empty()
+        self.streams.is_empty()
+            && self.reports.is_empty()
+            && self.renewals.is_empty()
+            && self.quotas.allocations.is_empty()
     }
 
     /// What was counted since the last time. The change of a gauge may be negative.
     pub fn take_counts(&mut self) -> impl Iterator<Item = (Counter, i64)> + use<> {
-        self.counters.take(self.cache.statistics())
+        self.counters.take(self.cache.statistics(), self.quotas.pools())
     }
 
     /// Whether a stream may go on.
@@ -177,33 +195,113 @@ impl Client {
                     Counter::CheckCacheHitDenies
                 });
                 if let Some(vacancy) = renewal {
-                    let (demanded, bag) = self.said(&view, Extent::Demanded);
+                    let (demanded, bag) = said(self.demanded.as_ref(), &view, Extent::Demanded);
                     self.renewals.add(Renewal { bag, demanded, vacancy });
                 }
                 if let Some(trace) = trace {
                     explain::note(stream, Origin::Cache, self.revision, &verdict, Ok(&trace));
                 }
-                apply(id, stream, verdict, true, effects);
+                self.spend(id, stream, verdict, host, now, effects);
                 return;
             }
         };
         self.counters.count(Counter::CheckCacheMisses);
         self.counters.count(Counter::RemoteCheckCalls);
-        self.calls += 1;
+        let charges = self.charges(stream, host);
+        let missed = vacancy.reason();
+        self.ask(
+            id,
+            stream,
+            Question { vacancy: Some(vacancy), missed, hit: None, charges },
+            host,
+            now,
+            effects,
+        );
+    }
+
+    /// What a request is charged: what its route says, or else the configuration.
+    fn charges(&self, stream: &Stream, host: &dyn Host) -> Vec<Charge> {
+        match &stream.charges {
+            Some(charges) => charges.clone(),
+            None => self.quotas.charges(&view(&self.config, &stream.attributes, host, Phase::Check)),
+        }
+    }
+
+    /// Does what a verdict of the cache says, if the request has the tokens that it needs.
+    fn spend(
+        &mut self,
+        id: StreamId,
+        stream: &mut Stream,
+        verdict: Verdict,
+        host: &dyn Host,
+        now: Now,
+        effects: &mut Vec<Effect>,
+    ) {
+        let charges = if verdict.status.is_ok() { self.charges(stream, host) } else { Vec::new() };
+        if charges.is_empty() {
+            return apply(id, stream, verdict, true, effects);
+        }
+        if !self.quotas.is_local() {
+            let (vacancy, missed) = (None, MissReason::Ending);
+            let question = Question { vacancy, missed, hit: Some(Box::new(verdict)), charges };
+            return self.ask(id, stream, question, host, now, effects);
+        }
+        let view = view(&self.config, &stream.attributes, host, Phase::Check);
+        let said = || said(self.demanded.as_ref(), &view, Extent::Demanded);
+        let charged = self.quotas.charge(&charges, self.revision, &view, &said, now.tick);
+        stream.tokens = Tokens::Pools;
+        self.counters.count(Counter::QuotaCalls);
+        self.counters.count(Counter::QuotaCacheHits);
+        match charged {
+            Ok(()) => {
+                self.counters.count(Counter::QuotaCacheHitAccepts);
+                apply(id, stream, verdict, true, effects);
+            }
+            Err(denial) => {
+                self.counters.count(Counter::QuotaCacheHitDenies);
+                refuse(id, stream, denial.status(), true, effects);
+            }
+        }
+    }
+
+    /// Asks the server.
+    fn ask(
+        &mut self,
+        id: StreamId,
+        stream: &mut Stream,
+        question: Question,
+        host: &dyn Host,
+        now: Now,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Question { vacancy, missed, hit, charges } = question;
         let deadline = now.tick.after(self.config.check_timeout);
         let calling = Calling {
             deadline,
             token: None,
             word_count: self.word_count,
-            id: format!("{}-{:x}", self.id_prefix, self.calls),
-            missed: vacancy.reason(),
+            id: self.next_id(),
+            missed,
             asked_under: self.revision,
-            vacancy: Some(vacancy),
+            vacancy,
+            hit,
+            charges,
             extent: Extent::Demanded,
         };
+        if !calling.charges.is_empty() {
+            self.counters.count(Counter::QuotaCalls);
+            self.counters.count(Counter::QuotaCacheMisses);
+            self.counters.count(Counter::RemoteQuotaCalls);
+        }
         self.deadlines.push_back((deadline, id));
         effects.push(self.call(id, &stream.attributes, &calling, host, now));
         stream.state = State::Calling(calling);
+    }
+
+    /// What tells one call from all others.
+    pub(crate) fn next_id(&mut self) -> String {
+        self.calls += 1;
+        format!("{}-{:x}", self.id_prefix, self.calls)
     }
 
     /// A call is on its way; the shell knows it by a number.
@@ -277,6 +375,7 @@ impl Client {
         }
         effects.extend(self.due_reports(now));
         effects.extend(self.due_renewals(now));
+        effects.extend(self.due_allocations(now));
         effects.extend(self.watch(now));
         effects
     }
@@ -294,9 +393,11 @@ impl Client {
             attributes: StreamAttributes::new(time, overrides.attributes),
             check: overrides.check.unwrap_or(self.config.check_enabled),
             report: overrides.report.unwrap_or(self.config.report_enabled),
+            charges: overrides.charges,
             is_misconfigured,
             strip: Vec::new(),
             explain: Explain::No,
+            tokens: Tokens::default(),
             state: State::Unchecked,
         }
     }
@@ -311,20 +412,12 @@ impl Client {
     ) -> Effect {
         self.counters.count(Counter::RemoteCalls);
         let view = view(&self.config, attributes, host, Phase::Check);
-        let (revision, bag) = self.said(&view, calling.extent);
+        let (revision, bag) = said(self.demanded.as_ref(), &view, calling.extent);
         let (dictionary, words) = (&self.config.dictionary, calling.word_count);
-        let message = wire::encode_check(&bag, revision, dictionary, words, calling.id.clone());
+        let quotas = calling.charges.iter().map(Asked::from);
+        let message = wire::encode_check(&bag, revision, dictionary, words, calling.id.clone(), quotas);
         let timeout = calling.deadline.since(now.tick).max(Duration::from_millis(1));
         Effect::Check { stream: id, call: Call { method: proto::path::CHECK, message, timeout } }
-    }
-
-    /// What a check says of a request, and the revision that it was chosen by; none if it was not chosen.
-    fn said(&self, view: &View<'_>, extent: Extent) -> (Revision, Bag) {
-        let demanded = self.demanded.as_ref().filter(|_| extent != Extent::Everything);
-        match demanded {
-            Some(Demanded { revision, check: Some(demand), .. }) => (*revision, demand.select(view)),
-            Some(Demanded { check: None, .. }) | None => (Revision::default(), view.bag()),
-        }
     }
 
     fn cancel(&mut self, stream: &Stream) -> Option<Effect> {
@@ -340,6 +433,14 @@ impl Client {
         }
         self.warned = Some(now.tick);
         Some(Effect::Warn(text))
+    }
+}
+
+/// What a check says of a request, and the revision that it was chosen by; none if it was not chosen.
+pub(crate) fn said(demanded: Option<&Demanded>, view: &View<'_>, extent: Extent) -> (Revision, Bag) {
+    match demanded.filter(|_| extent != Extent::Everything) {
+        Some(Demanded { revision, check: Some(demand), .. }) => (*revision, demand.select(view)),
+        Some(Demanded { check: None, .. }) | None => (Revision::default(), view.bag()),
     }
 }
 

@@ -15,6 +15,7 @@ use thiserror::Error;
 use crate::attribute::with_aliases;
 use crate::failure::{FailurePolicies, FailurePolicy};
 use crate::limits;
+use crate::quota::{self, QuotaConfig};
 
 /// The dictionary that ships with the project.
 const DICTIONARY: &str = include_str!("../../../config/dictionary.txt");
@@ -60,6 +61,7 @@ pub struct Config {
     pub(crate) batch_max: usize,
     pub(crate) batch_interval: Duration,
     pub(crate) feed_enabled: bool,
+    pub(crate) quotas: QuotaConfig,
     /// Whom decisions are explained to.
     pub(crate) explain_to: Vec<IpNet>,
 }
@@ -102,6 +104,8 @@ struct Document {
     feed: Feed,
     #[serde(default)]
     explain: Explain,
+    #[serde(default)]
+    quotas: quota::config::Quotas<Failure>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -131,7 +135,7 @@ struct Cache {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct Failure {
-    policy: Policy,
+    policy: Option<Policy>,
     unreachable: Option<Policy>,
     timeout: Option<Policy>,
     server_error: Option<Policy>,
@@ -140,11 +144,10 @@ struct Failure {
     no_config: Option<Policy>,
 }
 
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Policy {
     Open,
-    #[default]
     Closed,
 }
 
@@ -212,8 +215,16 @@ impl Default for Report {
 
 impl Document {
     fn check(self) -> Result<Config, InvalidConfig> {
-        let Self { mixer, attributes: Attributes(attributes), dictionary, check, report, feed, explain } =
-            self;
+        let Self {
+            mixer,
+            attributes: Attributes(attributes),
+            dictionary,
+            check,
+            report,
+            feed,
+            explain,
+            quotas,
+        } = self;
         if mixer.cluster.is_empty() {
             return Err(field("mixer.cluster", "is empty, expected the name of a cluster".to_owned()));
         }
@@ -226,6 +237,11 @@ impl Document {
         }
         at_most("explain.trusted", explain.trusted.len(), limits::EXPLAIN_NETWORKS)?;
         at_most("attributes", attributes.len(), limits::CONFIGURED_ATTRIBUTES)?;
+        if !limits::QUOTA_POOLS.contains(&quotas.max_pools) {
+            let (least, most) = (limits::QUOTA_POOLS.start(), limits::QUOTA_POOLS.end());
+            let message = format!("is {}, expected from {least} to {most}", quotas.max_pools);
+            return Err(field("quotas.max_pools", message));
+        }
         let dictionary = match dictionary {
             Some(words) => Dictionary::new(words),
             None => Dictionary::parse(DICTIONARY),
@@ -238,11 +254,17 @@ impl Document {
             dictionary: Arc::new(dictionary),
             check_enabled: check.enabled,
             cache_entries: if check.cache.enabled { check.cache.max_entries } else { 0 },
-            failure: check.failure.into(),
+            failure: check.failure.or(Policy::Closed),
             report_enabled: report.enabled,
             batch_max: report.batch_max,
             batch_interval: report.batch_interval.0,
             feed_enabled: feed.enabled,
+            quotas: QuotaConfig {
+                rules: quota::config::rules(quotas.rules).map_err(|error| field("quotas.rules", error))?,
+                prefetch: quotas.prefetch,
+                max_pools: quotas.max_pools,
+                failure: quotas.failure.unwrap_or_default().or(Policy::Open),
+            },
             explain_to: explain.trusted.into_iter().map(|Network(network)| network).collect(),
         })
     }
@@ -279,16 +301,16 @@ impl From<Policy> for FailurePolicy {
     }
 }
 
-impl From<Failure> for FailurePolicies {
-    fn from(failure: Failure) -> Self {
-        let or_all = |exception: Option<Policy>| exception.unwrap_or(failure.policy).into();
-        Self {
-            unreachable: or_all(failure.unreachable),
-            timeout: or_all(failure.timeout),
-            server_error: or_all(failure.server_error),
-            overloaded: or_all(failure.overloaded),
-            bad_response: or_all(failure.bad_response),
-            no_config: or_all(failure.no_config),
+impl Failure {
+    fn or(self, default: Policy) -> FailurePolicies {
+        let or_all = |exception: Option<Policy>| exception.or(self.policy).unwrap_or(default).into();
+        FailurePolicies {
+            unreachable: or_all(self.unreachable),
+            timeout: or_all(self.timeout),
+            server_error: or_all(self.server_error),
+            overloaded: or_all(self.overloaded),
+            bad_response: or_all(self.bad_response),
+            no_config: or_all(self.no_config),
         }
     }
 }

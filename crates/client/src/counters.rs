@@ -16,7 +16,7 @@ macro_rules! counters {
 
             /// Whether the statistic goes up and down.
             pub fn is_gauge(self) -> bool {
-                matches!(self, Self::Entries | Self::Nodes | Self::Bytes)
+                matches!(self, Self::Entries | Self::Nodes | Self::Bytes | Self::QuotaPools)
             }
 
             /// The counter's name as a statistic of Envoy.
@@ -116,6 +116,30 @@ counters! {
     CacheDrops => "total_check_cache_drops",
     /// Routes whose metadata could not be read.
     InvalidRouteOverrides => "total_invalid_route_overrides",
+    /// Requests that were charged.
+    QuotaCalls => "total_quota_calls",
+    /// Those that pools answered.
+    QuotaCacheHits => "total_quota_cache_hits",
+    /// Those that the server was asked about.
+    QuotaCacheMisses => "total_quota_cache_misses",
+    /// Requests that pools had tokens for.
+    QuotaCacheHitAccepts => "total_quota_cache_hit_accepts",
+    /// Requests that they had none for.
+    QuotaCacheHitDenies => "total_quota_cache_hit_denies",
+    /// Checks that asked the server for tokens: misses and fetches.
+    RemoteQuotaCalls => "total_remote_quota_calls",
+    /// Requests that the server gave tokens to, or that passed because it did not answer.
+    RemoteQuotaAccepts => "total_remote_quota_accepts",
+    /// Requests that it gave none to, or that did not pass because it did not answer.
+    RemoteQuotaDenies => "total_remote_quota_denies",
+    /// Checks that asked the server for tokens ahead of need.
+    RemoteQuotaPrefetchCalls => "total_remote_quota_prefetch_calls",
+    /// Fetches of tokens that failed.
+    QuotaFetchesFailed => "total_quota_fetches_failed",
+    /// Tokens given back unused.
+    QuotaReturned => "total_quota_returned",
+    /// Pools of tokens: a gauge.
+    QuotaPools => "quota_pools",
 }
 
 /// Counts that the shell has not been told of yet.
@@ -124,11 +148,13 @@ pub(crate) struct Counters {
     counts: [i64; Counter::ALL.len()],
     /// What the shell knows of the cache.
     told: Statistics,
+    /// How many pools it knows of.
+    told_pools: usize,
 }
 
 impl Default for Counters {
     fn default() -> Self {
-        Self { counts: [0; Counter::ALL.len()], told: Statistics::default() }
+        Self { counts: [0; Counter::ALL.len()], told: Statistics::default(), told_pools: 0 }
     }
 }
 
@@ -148,8 +174,13 @@ impl Counters {
     }
 
     /// What was counted since the last time, here and in the cache. A gauge's change may be negative.
-    pub(crate) fn take(&mut self, cache: Statistics) -> impl Iterator<Item = (Counter, i64)> + use<> {
+    pub(crate) fn take(
+        &mut self,
+        cache: Statistics,
+        pools: usize,
+    ) -> impl Iterator<Item = (Counter, i64)> + use<> {
         let told = std::mem::replace(&mut self.told, cache);
+        let told_pools = std::mem::replace(&mut self.told_pools, pools);
         for (counter, now, before) in [
             (Counter::MissesCold, cache.misses_cold, told.misses_cold),
             (Counter::MissesExpired, cache.misses_expired, told.misses_expired),
@@ -161,6 +192,7 @@ impl Counters {
             (Counter::Entries, cache.leaves as u64, told.leaves as u64),
             (Counter::Nodes, cache.nodes as u64, told.nodes as u64),
             (Counter::Bytes, cache.bytes as u64, told.bytes as u64),
+            (Counter::QuotaPools, pools as u64, told_pools as u64),
         ] {
             self.change(counter, now as i64 - before as i64);
         }

@@ -20,6 +20,10 @@ pub struct BatchId(pub(crate) u32);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RenewalId(pub(crate) u32);
 
+/// An allocation of quota, by a number that the client gave it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AllocationId(pub(crate) u32);
+
 /// The time, by both clocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Now {
@@ -139,6 +143,14 @@ pub enum Effect {
     Renew {
         /// The renewal.
         renewal: RenewalId,
+        /// The call.
+        call: Call,
+    },
+    /// Ask the server for tokens of a quota, or give some back, and say how it went: [`Client::on_allocation_sent`],
+    /// [`Client::on_allocation_answer`].
+    Allocate {
+        /// The allocation.
+        allocation: AllocationId,
         /// The call.
         call: Call,
     },

@@ -121,6 +121,7 @@ impl Client {
             // What changed is not known, so nothing that is remembered can be trusted.
             Ok(_) | Err(_) => {
                 self.cache.clear();
+                self.quotas.clear(now.tick);
                 self.demanded = None;
                 let warning = "an update of the policy cannot be read; all verdicts were dropped".to_owned();
                 return self.warn(warning, now).into_iter().collect();
@@ -144,16 +145,20 @@ impl Client {
         self.seed(seed);
         let revision = Revision(revision);
         if revision != self.revision {
-            self.adopt(revision);
+            self.adopt(revision, now);
         }
         match drops {
             Drops::Unchanged => {}
             Drops::Unknown if is_untouched => {}
             // What was stored before the first word may have been dropped before it.
-            Drops::Unknown => self.cache.clear(),
+            Drops::Unknown => {
+                self.cache.clear();
+                self.quotas.clear(now.tick);
+            }
             Drops::Changed => {
                 self.counters.count(Counter::CacheDrops);
                 self.cache.clear();
+                self.quotas.clear(now.tick);
             }
         }
         self.demanded =

@@ -19,6 +19,7 @@ mod failure;
 mod feed;
 mod host;
 pub mod limits;
+mod quota;
 mod renewal;
 mod report;
 mod service;
@@ -30,7 +31,9 @@ pub use attribute::{Produced, vocabulary, with_aliases};
 pub use check::Client;
 pub use config::{Config, InvalidConfig};
 pub use counters::Counter;
-pub use effect::{Answer, BatchId, Call, Effect, LocalReply, Now, Proceed, RenewalId, StreamId};
+pub use effect::{
+    AllocationId, Answer, BatchId, Call, Effect, LocalReply, Now, Proceed, RenewalId, StreamId,
+};
 pub use failure::{FailureClass, GrpcFailure};
 pub use host::{Headers, Host};
 pub use service::InvalidOverride;

@@ -51,6 +51,41 @@ pub const EXPLAIN_NETWORKS: usize = 64;
 /// Attributes in the filter's configuration or in a route's.
 pub const CONFIGURED_ATTRIBUTES: usize = 256;
 
+/// Fetches of tokens that are on their way for one pool; while there are so many, it makes do with what it has.
+pub const POOL_FETCHES: usize = 16;
+
+/// Grants that a pool tells apart by when they end; one more counts as part of the last.
+pub const POOL_GRANTS: usize = 32;
+
+/// Pools of tokens: the least and the most that can be configured.
+pub const QUOTA_POOLS: std::ops::RangeInclusive<usize> = 16..=10_000;
+
+/// Rules that say what is charged.
+pub const QUOTA_RULES: usize = 64;
+
+/// Matches of one rule, and clauses of all of them.
+pub const QUOTA_MATCHES: usize = 16;
+
+/// Quotas that requests are charged, by configuration or by a route; a server takes 64 in one check.
+pub const QUOTAS: usize = 16;
+
+/// What a rule charges for a quota.
+pub const QUOTA_CHARGE: u64 = 1_000_000;
+
+/// Fetches and returns of tokens that wait or are on their way; while there are so many, pools make do with what they
+/// have.
+pub const ALLOCATIONS: usize = 256;
+
+/// After so long without a request a pool's unused tokens go back to the server.
+pub const TOKENS_IDLE: Duration = Duration::from_secs(5);
+
+/// After so long without a request a pool is forgotten.
+pub const POOL_IDLE: Duration = Duration::from_secs(600);
+
+/// What the attributes weigh that a pool keeps to give tokens back with; with heavier ones it lets them expire.
+pub const RETURN_BYTES: usize = 4_096;
+
+const _: () = assert!(QUOTAS <= *QUOTA_POOLS.start());
 const _: () = assert!(BATCH_MAX <= REPORTS_WAITING);
 const _: () = assert!(BATCH_MAX <= attributes::limits::REPORT_MESSAGES);
 const _: () = assert!(BATCH_BYTES <= REPORT_BYTES_WAITING);

@@ -74,8 +74,8 @@ impl Client {
             let (id, word_count) = (RenewalId(self.renewals.count), self.word_count);
             let dictionary = &self.config.dictionary;
             // Nothing is allocated for a renewal, so there is nothing to count once only.
-            let message =
-                wire::encode_check(&renewal.bag, renewal.demanded, dictionary, word_count, String::new());
+            let (bag, demanded) = (&renewal.bag, renewal.demanded);
+            let message = wire::encode_check(bag, demanded, dictionary, word_count, String::new(), []);
             let timeout = self.config.check_timeout;
             let deadline = now.tick.after(timeout);
             self.renewals.sent.push(Sent { id, renewal, word_count, deadline, token: None });
@@ -103,7 +103,8 @@ impl Client {
             }
         };
         let Renewal { bag, vacancy, demanded: _ } = sent.renewal;
-        let Ok(answer) = wire::decode_check(message, &self.config.dictionary, sent.word_count, &bag) else {
+        let Ok(answer) = wire::decode_check(message, &self.config.dictionary, sent.word_count, &[], &bag)
+        else {
             return Vec::new();
         };
         // Where the server wants more attributes, or the trace is of no use, the verdict expires in its time.

@@ -96,6 +96,12 @@ impl ReportQueue {
         Some((batch, demanded, bags))
     }
 
+    /// The report that was added last.
+    #[cfg(test)]
+    pub(crate) fn last(&self) -> Option<&Bag> {
+        self.waiting.back().map(|(_, bag)| bag)
+    }
+
     /// Whether nothing waits and nothing is on its way.
     pub(crate) fn is_empty(&self) -> bool {
         self.waiting.is_empty() && self.sent.is_empty()

@@ -7,6 +7,7 @@ use attributes::{Bag, Name, Value};
 use thiserror::Error;
 
 use crate::attribute::property;
+use crate::quota::{self, Charge};
 use crate::{Host, limits};
 
 /// A route's metadata cannot be read; the route is treated as if it had none.
@@ -25,6 +26,8 @@ pub(crate) struct Override {
     pub(crate) attributes: Bag,
     pub(crate) check: Option<bool>,
     pub(crate) report: Option<bool>,
+    /// What its requests are charged, instead of what the configuration says.
+    pub(crate) charges: Option<Vec<Charge>>,
 }
 
 impl Override {
@@ -43,7 +46,13 @@ impl Override {
                 "attributes" => overrides.attributes = attributes(&value)?,
                 "check" => overrides.check = enabled("check", &value)?,
                 "report" => overrides.report = enabled("report", &value)?,
-                _ => return Err(invalid(&field, "unknown field, expected attributes, check or report")),
+                "charge" => overrides.charges = Some(charges(&value)?),
+                _ => {
+                    return Err(invalid(
+                        &field,
+                        "unknown field, expected attributes, check, report or charge",
+                    ));
+                }
             }
         }
         Ok(overrides)
@@ -76,6 +85,25 @@ fn attributes(map: &[u8]) -> Result<Bag, InvalidOverride> {
         })
         .collect::<Result<Bag, _>>()
         .map(crate::attribute::with_aliases)
+}
+
+/// Amounts by quota. The proxy hands out numbers as doubles; text may say them too.
+fn charges(map: &[u8]) -> Result<Vec<Charge>, InvalidOverride> {
+    let entries = entries("charge", map)?;
+    if entries.len() > limits::QUOTAS {
+        return Err(invalid("charge", "too many quotas"));
+    }
+    entries
+        .into_iter()
+        .map(|(quota, value)| {
+            let amount = std::str::from_utf8(&value).ok().and_then(|text| text.parse().ok());
+            let amount = amount.or_else(|| property::whole(&value));
+            let charge = amount.and_then(|amount| quota::config::charge(&quota, amount).ok());
+            charge.ok_or_else(|| {
+                invalid(&format!("charge.{quota}"), "expected a whole number from 1 to 1,000,000")
+            })
+        })
+        .collect()
 }
 
 fn enabled(field: &str, map: &[u8]) -> Result<Option<bool>, InvalidOverride> {

@@ -7,6 +7,7 @@ use checkcache::{
 
 use crate::attribute::StreamAttributes;
 use crate::explain::EXPLANATION;
+use crate::quota::Charge;
 use crate::{Effect, LocalReply, StreamId};
 
 #[derive(Debug)]
@@ -14,12 +15,15 @@ pub(crate) struct Stream {
     pub(crate) attributes: StreamAttributes,
     pub(crate) check: bool,
     pub(crate) report: bool,
+    /// What its route charges, instead of what the configuration says.
+    pub(crate) charges: Option<Vec<Charge>>,
     /// Whether its route's metadata cannot be read.
     pub(crate) is_misconfigured: bool,
     /// Headers to take out of the request before it goes on.
     pub(crate) strip: Vec<&'static str>,
     /// For a trusted peer that asked: how the decision came about.
     pub(crate) explain: Explain,
+    pub(crate) tokens: Tokens,
     pub(crate) state: State,
 }
 
@@ -33,6 +37,16 @@ pub(crate) enum State {
     Allowed { cache_hit: bool, response_headers: Vec<HeaderOperation> },
     /// It was answered.
     Answered { cache_hit: bool, status: Status },
+}
+
+/// Where the answer came from whether there are tokens for a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Tokens {
+    /// From the server, or it needed none.
+    #[default]
+    Server,
+    /// From the pools.
+    Pools,
 }
 
 /// Whether a decision is explained, and how.
@@ -58,7 +72,12 @@ pub(crate) struct Calling {
     /// The same for all tries.
     pub(crate) id: String,
     pub(crate) vacancy: Option<Vacancy>,
+    /// Why the cache had no verdict.
     pub(crate) missed: MissReason,
+    /// The verdict that the cache had, if only quotas are to be asked for.
+    pub(crate) hit: Option<Box<Verdict>>,
+    /// The quotas to ask for.
+    pub(crate) charges: Vec<Charge>,
     /// The revision that was looked up when it was made.
     pub(crate) asked_under: Revision,
     pub(crate) extent: Extent,
@@ -89,11 +108,11 @@ impl Stream {
             }
             State::Allowed { cache_hit, .. } => {
                 own.insert("check.cache_hit", *cache_hit);
-                own.insert("quota.cache_hit", false);
+                own.insert("quota.cache_hit", self.tokens == Tokens::Pools);
             }
             State::Answered { cache_hit, status } => {
                 own.insert("check.cache_hit", *cache_hit);
-                own.insert("quota.cache_hit", false);
+                own.insert("quota.cache_hit", self.tokens == Tokens::Pools);
                 if !status.is_ok() {
                     own.insert("check.error_code", i64::from(status.code.number()));
                     own.insert("check.error_message", Value::from(status.to_string().as_str()));

@@ -3,6 +3,7 @@
 mod configuration;
 mod feed;
 mod host;
+mod quota;
 mod reports;
 
 use attributes::{Bag, Dictionary, Value};

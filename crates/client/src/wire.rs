@@ -3,14 +3,16 @@
 use attributes::wire::Compressor;
 use attributes::{AttributeSource, Bag, Dictionary};
 use checkcache::Revision;
-use checkcache::wire::{Precondition, decode_precondition};
+use checkcache::wire::{Precondition, decode_precondition, decode_quota};
 use prost::Message as _;
 use proto::v1;
+use proto::v1::check_request::QuotaParams;
 use proto::v1::report_request::RepeatedAttributesSemantics;
 use thiserror::Error;
 
 use crate::demand::Demand;
 use crate::limits;
+use crate::quota::{Answered, Charge};
 
 /// The answer to a check cannot be used at all.
 #[derive(Debug, Error)]
@@ -30,6 +32,25 @@ pub(crate) struct CheckAnswer {
     pub(crate) words: (u32, u64),
     pub(crate) hash_seed: Option<[u8; 16]>,
     pub(crate) content: Content,
+    /// What became of each quota that was asked for.
+    pub(crate) quotas: Vec<Option<Answered>>,
+}
+
+/// A quota in a check.
+#[derive(Debug)]
+pub(crate) struct Asked<'a> {
+    pub(crate) quota: &'a str,
+    /// How much; what is negative is given back.
+    pub(crate) amount: i64,
+    /// Whether less will do.
+    pub(crate) best_effort: bool,
+}
+
+impl<'a> From<&'a Charge> for Asked<'a> {
+    fn from(charge: &'a Charge) -> Self {
+        let amount = i64::try_from(charge.amount).unwrap_or(i64::MAX);
+        Self { quota: &charge.quota, amount, best_effort: false }
+    }
 }
 
 /// What an answer says.
@@ -68,12 +89,13 @@ pub fn envoy_grpc_service(cluster: &str) -> Option<String> {
     String::from_utf8(service.encode_to_vec()).ok()
 }
 
-pub(crate) fn encode_check(
+pub(crate) fn encode_check<'q>(
     bag: &Bag,
     demanded: Revision,
     dictionary: &Dictionary,
     word_count: u32,
     id: String,
+    quotas: impl IntoIterator<Item = Asked<'q>>,
 ) -> Vec<u8> {
     let mut words = Compressor::new(dictionary, word_count as usize);
     let mut attributes = words.add(bag);
@@ -83,10 +105,15 @@ pub(crate) fn encode_check(
         attributes: Some(attributes),
         global_word_count,
         deduplication_id: id,
+        quotas: quotas
+            .into_iter()
+            .map(|Asked { quota, amount, best_effort }| {
+                (quota.to_owned(), QuotaParams { amount, best_effort })
+            })
+            .collect(),
         accepts_trace: true,
         demand_revision: demanded.0,
         dictionary_digest: digest(dictionary, global_word_count),
-        ..v1::CheckRequest::default()
     };
     request.encode_to_vec()
 }
@@ -95,6 +122,7 @@ pub(crate) fn decode_check(
     answer: &[u8],
     dictionary: &Dictionary,
     word_count: u32,
+    charges: &[Charge],
     source: &impl AttributeSource,
 ) -> Result<CheckAnswer, InvalidAnswer> {
     if answer.len() > limits::ANSWER_BYTES {
@@ -102,7 +130,7 @@ pub(crate) fn decode_check(
     }
     let v1::CheckResponse {
         precondition,
-        quotas: _,
+        mut quotas,
         revision,
         hash_seed: seed,
         demand,
@@ -110,6 +138,14 @@ pub(crate) fn decode_check(
         dictionary_digest,
     } = v1::CheckResponse::decode(answer)?;
     let words = (global_word_count, dictionary_digest);
+    let quotas = charges
+        .iter()
+        .map(|charge| {
+            let result = quotas.remove(&*charge.quota)?;
+            let takes_back = result.trace.is_some();
+            Some(Answered { answer: decode_quota(result, dictionary, word_count, source), takes_back })
+        })
+        .collect();
     let content = match (precondition, demand) {
         (Some(precondition), _) => {
             let precondition = decode_precondition(precondition, dictionary, word_count, source);
@@ -118,7 +154,7 @@ pub(crate) fn decode_check(
         (None, Some(demand)) => Content::Demand(demand.into()),
         (None, None) => return Err(InvalidAnswer::NoPrecondition),
     };
-    Ok(CheckAnswer { revision: Revision(revision), words, hash_seed: hash_seed(&seed), content })
+    Ok(CheckAnswer { revision: Revision(revision), words, hash_seed: hash_seed(&seed), content, quotas })
 }
 
 pub(crate) fn encode_report(

@@ -9,6 +9,12 @@ pub(super) fn int64(bytes: &[u8]) -> Option<i64> {
     bytes.try_into().ok().map(i64::from_le_bytes)
 }
 
+/// A whole number that is written as a double: 8 bytes, the lowest first.
+pub(crate) fn whole(bytes: &[u8]) -> Option<u64> {
+    let number = bytes.try_into().ok().map(f64::from_le_bytes)?;
+    (number >= 0. && number.fract() == 0. && number < 9e15).then_some(number as u64)
+}
+
 /// One byte.
 pub(crate) fn bool(bytes: &[u8]) -> Option<bool> {
     match bytes {
