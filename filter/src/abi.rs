@@ -76,6 +76,7 @@ unsafe extern "C" {
     fn proxy_remove_header_map_value(map: u32, key: *const u8, key_size: usize) -> u32;
     fn proxy_get_property(path: *const u8, path_size: usize, data: *mut *mut u8, size: *mut usize) -> u32;
     fn proxy_continue_stream(stream: u32) -> u32;
+    fn proxy_close_stream(stream: u32) -> u32;
     fn proxy_send_local_response(
         status: u32,
         details: *const u8,
@@ -103,6 +104,7 @@ const MONOTONIC: u32 = 1;
 const COUNTER: u32 = 0;
 const GAUGE: u32 = 1;
 const HTTP_REQUEST: u32 = 0;
+const DOWNSTREAM: u32 = 2;
 const NO_GRPC_STATUS: i32 = -1;
 
 fn check(status: u32) -> Result<()> {
@@ -198,6 +200,18 @@ pub(crate) fn property(path: &[&str]) -> Option<Vec<u8>> {
 pub(crate) fn resume_request() -> Result<()> {
     // SAFETY: only numbers.
     check(unsafe { proxy_continue_stream(HTTP_REQUEST) })
+}
+
+/// Lets the effective context's paused connection go on.
+pub(crate) fn resume_connection() -> Result<()> {
+    // SAFETY: only numbers.
+    check(unsafe { proxy_continue_stream(DOWNSTREAM) })
+}
+
+/// Closes the effective context's connection.
+pub(crate) fn close_connection() -> Result<()> {
+    // SAFETY: only numbers.
+    check(unsafe { proxy_close_stream(DOWNSTREAM) })
 }
 
 /// Answers the effective context's request.

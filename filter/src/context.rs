@@ -10,7 +10,7 @@ use client::{
     AllocationId, BatchId, Client, Config, Counter, Effect, GrpcFailure, Headers, Host, Now, Proceed,
     RenewalId, StreamId,
 };
-use proxy_wasm::traits::{Context, HttpContext, RootContext};
+use proxy_wasm::traits::{Context, HttpContext, RootContext, StreamContext};
 use proxy_wasm::types::{Action, ContextType};
 
 use crate::abi::{self, Buffer, Level, Map};
@@ -40,6 +40,8 @@ pub(crate) struct Root {
 /// What a call of the root's is for.
 #[derive(Debug, Clone, Copy)]
 enum Purpose {
+    /// For a stream, whose own context was not the one that was called.
+    Check(StreamId),
     Report(BatchId),
     Renewal(RenewalId),
     Allocation(AllocationId),
@@ -47,6 +49,12 @@ enum Purpose {
 
 /// A stream's context.
 struct Http {
+    id: u32,
+    client: Shared,
+}
+
+/// A connection's context.
+struct Tcp {
     id: u32,
     client: Shared,
 }
@@ -115,14 +123,16 @@ impl Root {
                     self.call(client, Purpose::Allocation(allocation), &call);
                 }
                 Effect::Watch { message } => self.watch(client, &message),
-                Effect::Check { stream, .. }
-                | Effect::EditRequest { stream, .. }
+                // The SDK brings the answer to the context that is called now, which is not the stream's.
+                Effect::Check { stream, call } => self.call(client, Purpose::Check(stream), &call),
+                Effect::EditRequest { stream, .. }
                 | Effect::Resume { stream }
                 | Effect::Reply { stream, .. } => {
-                    if abi::set_effective_context(stream.0).is_ok() {
-                        perform(client, vec![effect], Position::Elsewhere);
-                        let _ = abi::set_effective_context(self.id);
-                    }
+                    self.about(stream, || perform(client, vec![effect], Position::Elsewhere));
+                }
+                Effect::Look { stream } => {
+                    let effects = self.about(stream, || client.borrow_mut().on_look(stream, &Envoy, now()));
+                    self.perform(client, effects.unwrap_or_default());
                 }
                 Effect::Cancel { token } => {
                     self.calls.remove(&token);
@@ -133,11 +143,20 @@ impl Root {
         }
     }
 
+    /// Makes host calls about a stream, if it is still there.
+    fn about<T>(&self, stream: StreamId, calls: impl FnOnce() -> T) -> Option<T> {
+        abi::set_effective_context(stream.0).ok()?;
+        let result = calls();
+        let _ = abi::set_effective_context(self.id);
+        Some(result)
+    }
+
     fn call(&mut self, client: &Shared, purpose: Purpose, call: &client::Call) {
         let cluster = client.borrow().cluster().to_owned();
         match abi::grpc_call(&cluster, call) {
             Ok(token) => {
                 match purpose {
+                    Purpose::Check(stream) => client.borrow_mut().on_call_sent(stream, token),
                     Purpose::Report(batch) => client.borrow_mut().on_report_sent(batch, token),
                     Purpose::Renewal(renewal) => client.borrow_mut().on_renewal_sent(renewal, token),
                     Purpose::Allocation(id) => client.borrow_mut().on_allocation_sent(id, token),
@@ -150,6 +169,10 @@ impl Root {
 
     fn answered(&mut self, client: &Shared, purpose: Purpose, answer: client::Answer<'_>) {
         let effects = match purpose {
+            Purpose::Check(stream) => {
+                let answer = || client.borrow_mut().on_answer(stream, answer, &Envoy, now());
+                self.about(stream, answer).unwrap_or_default()
+            }
             Purpose::Report(batch) => client.borrow_mut().on_report_answer(batch, answer, now()),
             Purpose::Renewal(renewal) => client.borrow_mut().on_renewal_answer(renewal, answer, now()),
             Purpose::Allocation(id) => client.borrow_mut().on_allocation_answer(id, answer, now()),
@@ -246,8 +269,16 @@ impl RootContext for Root {
         })
     }
 
+    fn create_stream_context(&self, id: u32) -> Option<Box<dyn StreamContext>> {
+        Some(match &self.client {
+            Some(client) => Box::new(Tcp { id, client: Rc::clone(client) }),
+            None => Box::new(Unconfigured),
+        })
+    }
+
     fn get_type(&self) -> Option<ContextType> {
-        Some(ContextType::HttpContext)
+        let is_tcp = self.client.as_ref().is_some_and(|client| client.borrow().is_tcp());
+        Some(if is_tcp { ContextType::StreamContext } else { ContextType::HttpContext })
     }
 }
 
@@ -262,6 +293,59 @@ impl HttpContext for Unconfigured {
     }
 }
 
+impl StreamContext for Unconfigured {
+    fn on_new_connection(&mut self) -> Action {
+        let _ = abi::close_connection();
+        Action::Pause
+    }
+}
+
+// === impl Tcp ===
+
+impl Tcp {
+    fn stream(&self) -> StreamId {
+        StreamId(self.id)
+    }
+
+    fn proceed(&self) -> Action {
+        match self.client.borrow().proceed(self.stream()) {
+            Proceed::Continue => Action::Continue,
+            Proceed::Pause => Action::Pause,
+        }
+    }
+}
+
+impl Context for Tcp {
+    fn on_grpc_call_response(&mut self, _token: u32, status: u32, response_size: usize) {
+        answered(&self.client, self.stream(), status, response_size);
+    }
+}
+
+impl StreamContext for Tcp {
+    fn on_new_connection(&mut self) -> Action {
+        let effects = self.client.borrow_mut().on_new_connection(self.stream(), &Envoy, now());
+        perform(&self.client, effects, Position::InCallback);
+        self.proceed()
+    }
+
+    fn on_downstream_data(&mut self, _size: usize, _end_of_stream: bool) -> Action {
+        let effects = self.client.borrow_mut().on_downstream_data(self.stream(), &Envoy, now());
+        perform(&self.client, effects, Position::InCallback);
+        self.proceed()
+    }
+
+    fn on_log(&mut self) {
+        let effects = self.client.borrow_mut().on_log(self.stream(), &Envoy, now());
+        perform(&self.client, effects, Position::Elsewhere);
+    }
+}
+
+impl Drop for Tcp {
+    fn drop(&mut self) {
+        closed(&self.client, self.stream());
+    }
+}
+
 // === impl Http ===
 
 impl Http {
@@ -272,17 +356,14 @@ impl Http {
 
 impl Context for Http {
     fn on_grpc_call_response(&mut self, _token: u32, status: u32, response_size: usize) {
-        let message = if status == 0 { Ok(message(response_size)) } else { Err(failure(status)) };
-        let answer = message.as_deref().map_err(Clone::clone);
-        let effects = self.client.borrow_mut().on_answer(self.stream(), answer, &Envoy, now());
-        perform(&self.client, effects, Position::Elsewhere);
+        answered(&self.client, self.stream(), status, response_size);
     }
 }
 
 impl HttpContext for Http {
     fn on_http_request_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
         let effects = self.client.borrow_mut().on_request_headers(self.stream(), &Envoy, now());
-        perform(&self.client, effects, Position::InRequestHeaders);
+        perform(&self.client, effects, Position::InCallback);
         match self.client.borrow().proceed(self.stream()) {
             Proceed::Continue => Action::Continue,
             Proceed::Pause => Action::Pause,
@@ -303,20 +384,33 @@ impl HttpContext for Http {
 
 impl Drop for Http {
     fn drop(&mut self) {
-        // The client may be in use while streams are torn down with the whole machine; then nothing is left to do.
-        if let Ok(mut client) = self.client.try_borrow_mut() {
-            let effects = client.on_closed(StreamId(self.id));
-            drop(client);
-            perform(&self.client, effects, Position::Elsewhere);
-        }
+        closed(&self.client, self.stream());
+    }
+}
+
+/// The server has answered a stream's call.
+fn answered(client: &Shared, stream: StreamId, status: u32, response_size: usize) {
+    let message = if status == 0 { Ok(message(response_size)) } else { Err(failure(status)) };
+    let answer = message.as_deref().map_err(Clone::clone);
+    let effects = client.borrow_mut().on_answer(stream, answer, &Envoy, now());
+    perform(client, effects, Position::Elsewhere);
+}
+
+/// A stream is gone.
+fn closed(client: &Shared, stream: StreamId) {
+    // The client may be in use while streams are torn down with the whole machine; then nothing is left to do.
+    if let Ok(mut borrowed) = client.try_borrow_mut() {
+        let effects = borrowed.on_closed(stream);
+        drop(borrowed);
+        perform(client, effects, Position::Elsewhere);
     }
 }
 
 /// Where in the stream's life effects are performed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Position {
-    /// In the callback for its request's headers, whose return value says whether it goes on.
-    InRequestHeaders,
+    /// In a callback whose return value says whether it goes on.
+    InCallback,
     /// Anywhere else.
     Elsewhere,
 }
@@ -342,21 +436,34 @@ fn perform(client: &Shared, effects: Vec<Effect>, position: Position) {
             }
             Effect::EditRequest { operations, .. } => edit(Map::RequestHeaders, &operations),
             Effect::Resume { .. } => {
-                if position == Position::Elsewhere && abi::resume_request().is_err() {
-                    abi::log(Level::Warn, "mixer filter: a request could not be resumed; it has ended");
+                if position == Position::Elsewhere && resume(client).is_err() {
+                    abi::log(Level::Warn, "mixer filter: a stream could not be resumed; it has ended");
                 }
             }
             Effect::Reply { reply, .. } => {
-                if abi::reply(&reply).is_err() {
-                    abi::log(Level::Warn, "mixer filter: a request could not be answered; it has ended");
+                if refuse(client, &reply).is_err() {
+                    abi::log(Level::Warn, "mixer filter: a stream could not be answered; it has ended");
                 }
             }
             Effect::Warn(text) => abi::log(Level::Warn, &format!("mixer filter: {text}")),
-            // Only the root makes these calls, since they outlive the stream.
-            Effect::Report { .. } | Effect::Renew { .. } | Effect::Allocate { .. } | Effect::Watch { .. } => {
-            }
+            // Only the root makes these calls, since they outlive the stream, and it looks after connections.
+            Effect::Report { .. }
+            | Effect::Renew { .. }
+            | Effect::Allocate { .. }
+            | Effect::Look { .. }
+            | Effect::Watch { .. } => {}
         }
     }
+}
+
+/// Lets the stream in effect go on.
+fn resume(client: &Shared) -> Result<(), abi::Failed> {
+    if client.borrow().is_tcp() { abi::resume_connection() } else { abi::resume_request() }
+}
+
+/// Answers the stream in effect. There is nothing that a connection could be told.
+fn refuse(client: &Shared, reply: &client::LocalReply) -> Result<(), abi::Failed> {
+    if client.borrow().is_tcp() { abi::close_connection() } else { abi::reply(reply) }
 }
 
 fn edit(map: Map, operations: &[HeaderOperation]) {

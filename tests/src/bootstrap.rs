@@ -14,6 +14,9 @@ use crate::paths;
 /// The type of an HTTP filter that runs a module.
 const WASM_TYPE: &str = "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm";
 
+/// The same for connections.
+const NETWORK_WASM_TYPE: &str = "type.googleapis.com/envoy.extensions.filters.network.wasm.v3.Wasm";
+
 /// A bootstrap as a tree of values.
 #[derive(Clone, Debug)]
 pub struct Bootstrap(Value);
@@ -142,7 +145,21 @@ impl Bootstrap {
         self
     }
 
+    /// Puts this transport socket into every filter chain.
+    #[must_use]
+    pub fn with_transport_socket(mut self, socket: &Value) -> Self {
+        for listener in items(&mut self.0["static_resources"], "listeners") {
+            for chain in items(listener, "filter_chains") {
+                chain["transport_socket"] = socket.clone();
+            }
+        }
+        self
+    }
+
     fn each_plugin(&mut self, mut change: impl FnMut(&mut Value)) {
+        for filter in managers(&mut self.0).filter(|filter| filter["@type"] == NETWORK_WASM_TYPE) {
+            change(&mut filter["config"]);
+        }
         for manager in managers(&mut self.0) {
             for filter in items(manager, "http_filters") {
                 if filter["typed_config"]["@type"] == WASM_TYPE {
@@ -153,7 +170,7 @@ impl Bootstrap {
     }
 }
 
-/// The HTTP connection managers of all listeners.
+/// What the network filters of all listeners, such as HTTP connection managers, are configured with.
 fn managers(bootstrap: &mut Value) -> impl Iterator<Item = &mut Value> {
     items(&mut bootstrap["static_resources"], "listeners")
         .flat_map(|listener| items(listener, "filter_chains"))

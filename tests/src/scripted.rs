@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use proto::google::rpc::Status as RpcStatus;
-use proto::v1::check_response::PreconditionResult;
+use proto::v1::check_response::{PreconditionResult, QuotaResult};
 use proto::v1::mixer_server::{Mixer, MixerServer};
 use proto::v1::referenced_attributes::{AttributeMatch, Condition};
 use proto::v1::{
@@ -83,6 +83,17 @@ impl Reply {
     pub fn with_directive(mut self, directive: RouteDirective) -> Self {
         if let Some(precondition) = self.precondition() {
             precondition.route_directive = Some(directive);
+        }
+        self
+    }
+
+    /// Adds what is granted of a quota, for a minute.
+    #[must_use]
+    pub fn with_quota(mut self, name: &str, amount: i64) -> Self {
+        if let Ok(response) = &mut self.result {
+            let valid_duration = Some(prost_types::Duration { seconds: 60, nanos: 0 });
+            let result = QuotaResult { valid_duration, granted_amount: amount, ..Default::default() };
+            response.quotas.insert(name.to_owned(), result);
         }
         self
     }

@@ -3,6 +3,7 @@
 //! What is asserted is what becomes of streams, never which host calls were made for it. The host itself fails a
 //! callback after which a stream was answered twice, or resumed without waiting; and any trap fails the test.
 
+mod connections;
 mod faults;
 mod feed;
 mod hostile;

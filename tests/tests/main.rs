@@ -14,6 +14,7 @@ mod host;
 mod policy;
 mod report;
 mod server;
+mod tcp;
 mod tidy;
 mod traffic;
 mod verdicts;

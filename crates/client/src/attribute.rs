@@ -45,6 +45,8 @@ pub fn vocabulary() -> impl Iterator<Item = Produced> {
 #[derive(Debug)]
 pub(crate) struct StreamAttributes {
     time: Timestamp,
+    /// Whether it is a connection, of which there is no request.
+    is_connection: bool,
     /// From the route's metadata.
     pub(crate) overrides: Bag,
     /// What the client found out about its own check.
@@ -75,15 +77,27 @@ pub(crate) struct View<'a> {
 }
 
 impl StreamAttributes {
-    pub(crate) fn new(time: Timestamp, overrides: Bag) -> Self {
+    pub(crate) fn new(time: Timestamp, is_connection: bool, overrides: Bag) -> Self {
         Self {
             time,
+            is_connection,
             overrides,
             own: Bag::new(),
             cells: [const { OnceCell::new() }; VOCABULARY.len()],
             request_headers: OnceCell::new(),
             response_headers: OnceCell::new(),
             authn: OnceCell::new(),
+        }
+    }
+}
+
+impl StreamAttributes {
+    /// Lets go of what was fetched for a report, where there are more reports to come.
+    pub(crate) fn forget_what_changes(&mut self) {
+        for (word, cell) in VOCABULARY.iter().zip(&mut self.cells) {
+            if word.since == Phase::Report {
+                *cell = OnceCell::new();
+            }
         }
     }
 }
@@ -153,7 +167,7 @@ impl View<'_> {
     }
 
     fn derived(&self, index: usize, word: &Word) -> Option<ValueRef<'_>> {
-        if word.since > self.phase {
+        if word.since > self.phase || (self.stream.is_connection && word.is_of_requests()) {
             return None;
         }
         let cell = self.stream.cells.get(index)?;

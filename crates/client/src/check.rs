@@ -20,6 +20,7 @@ use crate::renewal::{Renewal, Renewals};
 use crate::report::ReportQueue;
 use crate::service::Override;
 use crate::stream::{Calling, Explain, Extent, State, Stream, Tokens, apply, refuse, strip};
+use crate::tcp::Looks;
 use crate::wire::{self, Asked};
 use crate::{Answer, Call, Config, Counter, Effect, FailureClass, Host, Now, Proceed, StreamId};
 
@@ -42,11 +43,12 @@ pub struct Client {
     pub(crate) feed: Feed,
     pub(crate) renewals: Renewals,
     pub(crate) quotas: Quotas,
-    streams: HashMap<StreamId, Stream>,
+    pub(crate) streams: HashMap<StreamId, Stream>,
+    pub(crate) looks: Looks,
     /// The deadlines of calls, in order, since all are given the same time.
     deadlines: VecDeque<(Tick, StreamId)>,
     calls: u64,
-    id_prefix: String,
+    pub(crate) id_prefix: String,
     warned: Option<Tick>,
 }
 
@@ -78,6 +80,7 @@ impl Client {
             renewals: Renewals::default(),
             quotas: Quotas::new(config.quotas.clone(), seed),
             streams: HashMap::new(),
+            looks: Looks::new(),
             deadlines: VecDeque::new(),
             calls: 0,
             id_prefix: format!("{:x}-{:x}", now.unix_nanos, now.tick.0),
@@ -112,7 +115,11 @@ impl Client {
 
     /// Whether a stream may go on.
     pub fn proceed(&self, stream: StreamId) -> Proceed {
-        match self.streams.get(&stream).map(|stream| &stream.state) {
+        let stream = self.streams.get(&stream);
+        if stream.is_some_and(|stream| stream.check && stream.is_in_handshake()) {
+            return Proceed::Pause;
+        }
+        match stream.map(|stream| &stream.state) {
             Some(State::Calling(_) | State::Answered { .. }) => Proceed::Pause,
             Some(State::Unchecked | State::Allowed { .. }) | None => Proceed::Continue,
         }
@@ -172,7 +179,7 @@ impl Client {
     }
 
     /// Decides by the cache, or asks the server.
-    fn look_up(
+    pub(crate) fn look_up(
         &mut self,
         id: StreamId,
         stream: &mut Stream,
@@ -335,7 +342,9 @@ impl Client {
             None => self.open(host, now, &mut effects),
         };
         effects.extend(self.cancel(&stream));
-        if stream.report {
+        if stream.connection.is_some() {
+            self.end(id, &mut stream, host, now);
+        } else if stream.report {
             stream.note_outcome();
             self.note_report(&stream.attributes, host, now);
         }
@@ -344,8 +353,9 @@ impl Client {
 
     /// A stream is gone, logged or not.
     pub fn on_closed(&mut self, id: StreamId) -> Vec<Effect> {
-        let stream = self.streams.remove(&id);
-        stream.and_then(|stream| self.cancel(&stream)).into_iter().collect()
+        let Some(stream) = self.streams.remove(&id) else { return Vec::new() };
+        self.forget_look(id, &stream);
+        self.cancel(&stream).into_iter().collect()
     }
 
     /// Time has passed: answers calls that took too long, and sends reports that are due.
@@ -373,6 +383,7 @@ impl Client {
             }
             self.streams.insert(id, stream);
         }
+        effects.extend(self.due_looks(now));
         effects.extend(self.due_reports(now));
         effects.extend(self.due_renewals(now));
         effects.extend(self.due_allocations(now));
@@ -380,7 +391,7 @@ impl Client {
         effects
     }
 
-    fn open(&mut self, host: &dyn Host, now: Now, effects: &mut Vec<Effect>) -> Stream {
+    pub(crate) fn open(&mut self, host: &dyn Host, now: Now, effects: &mut Vec<Effect>) -> Stream {
         let overrides = Override::of_route(host);
         let is_misconfigured = overrides.is_err();
         let overrides = overrides.unwrap_or_else(|error| {
@@ -390,7 +401,7 @@ impl Client {
         });
         let time = Timestamp::from_unix_nanos(now.unix_nanos.into());
         Stream {
-            attributes: StreamAttributes::new(time, overrides.attributes),
+            attributes: StreamAttributes::new(time, self.is_tcp(), overrides.attributes),
             check: overrides.check.unwrap_or(self.config.check_enabled),
             report: overrides.report.unwrap_or(self.config.report_enabled),
             charges: overrides.charges,
@@ -398,6 +409,7 @@ impl Client {
             strip: Vec::new(),
             explain: Explain::No,
             tokens: Tokens::default(),
+            connection: None,
             state: State::Unchecked,
         }
     }

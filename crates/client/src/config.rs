@@ -16,6 +16,7 @@ use crate::attribute::with_aliases;
 use crate::failure::{FailurePolicies, FailurePolicy};
 use crate::limits;
 use crate::quota::{self, QuotaConfig};
+use crate::tcp::TcpConfig;
 
 /// The dictionary that ships with the project.
 const DICTIONARY: &str = include_str!("../../../config/dictionary.txt");
@@ -61,6 +62,8 @@ pub struct Config {
     pub(crate) batch_max: usize,
     pub(crate) batch_interval: Duration,
     pub(crate) feed_enabled: bool,
+    /// For a network filter.
+    pub(crate) tcp: Option<TcpConfig>,
     pub(crate) quotas: QuotaConfig,
     /// Whom decisions are explained to.
     pub(crate) explain_to: Vec<IpNet>,
@@ -106,6 +109,8 @@ struct Document {
     explain: Explain,
     #[serde(default)]
     quotas: quota::config::Quotas<Failure>,
+    #[serde(default)]
+    tcp: Option<Tcp>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -171,6 +176,20 @@ impl Default for Feed {
     }
 }
 
+/// That it is a network filter.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Tcp {
+    report_interval: Span,
+    await_certificate: bool,
+}
+
+impl Default for Tcp {
+    fn default() -> Self {
+        Self { report_interval: Span(Duration::from_secs(10)), await_certificate: false }
+    }
+}
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct Explain {
@@ -224,6 +243,7 @@ impl Document {
             feed,
             explain,
             quotas,
+            tcp,
         } = self;
         if mixer.cluster.is_empty() {
             return Err(field("mixer.cluster", "is empty, expected the name of a cluster".to_owned()));
@@ -232,6 +252,9 @@ impl Document {
         within("report.batch_interval", report.batch_interval.0, &limits::BATCH_INTERVAL)?;
         at_most("check.cache.max_entries", check.cache.max_entries, limits::CACHE_ENTRIES)?;
         at_most("report.batch_max", report.batch_max, limits::BATCH_MAX)?;
+        if let Some(tcp) = &tcp {
+            within("tcp.report_interval", tcp.report_interval.0, &limits::TCP_REPORT_INTERVAL)?;
+        }
         if report.batch_max == 0 {
             return Err(field("report.batch_max", "is 0, expected at least 1".to_owned()));
         }
@@ -259,6 +282,10 @@ impl Document {
             batch_max: report.batch_max,
             batch_interval: report.batch_interval.0,
             feed_enabled: feed.enabled,
+            tcp: tcp.map(|Tcp { report_interval: Span(report_interval), await_certificate }| TcpConfig {
+                report_interval,
+                await_certificate,
+            }),
             quotas: QuotaConfig {
                 rules: quota::config::rules(quotas.rules).map_err(|error| field("quotas.rules", error))?,
                 prefetch: quotas.prefetch,

@@ -118,7 +118,7 @@ pub enum Effect {
         /// The stream.
         stream: StreamId,
     },
-    /// Answer a stream.
+    /// Answer a stream; a connection is closed.
     Reply {
         /// The stream.
         stream: StreamId,
@@ -153,6 +153,11 @@ pub enum Effect {
         allocation: AllocationId,
         /// The call.
         call: Call,
+    },
+    /// Look at a connection: [`Client::on_look`], with the proxy's calls about it.
+    Look {
+        /// The connection.
+        stream: StreamId,
     },
     /// Tell the operator.
     Warn(String),

@@ -24,6 +24,7 @@ mod renewal;
 mod report;
 mod service;
 mod stream;
+mod tcp;
 mod wire;
 
 pub use attribute::property::{decode_pairs, encode_pairs};

@@ -23,6 +23,10 @@ pub const BATCH_MAX: usize = 1_000;
 pub const BATCH_INTERVAL: std::ops::RangeInclusive<Duration> =
     Duration::from_millis(10)..=Duration::from_secs(60);
 
+/// The shortest and the longest time between two reports of a connection.
+pub const TCP_REPORT_INTERVAL: std::ops::RangeInclusive<Duration> =
+    Duration::from_secs(1)..=Duration::from_secs(3_600);
+
 /// Reports that wait to be sent; one more is dropped and counted.
 pub const REPORTS_WAITING: usize = 10_000;
 

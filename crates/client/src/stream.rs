@@ -8,6 +8,7 @@ use checkcache::{
 use crate::attribute::StreamAttributes;
 use crate::explain::EXPLANATION;
 use crate::quota::Charge;
+use crate::tcp::Connection;
 use crate::{Effect, LocalReply, StreamId};
 
 #[derive(Debug)]
@@ -24,6 +25,8 @@ pub(crate) struct Stream {
     /// For a trusted peer that asked: how the decision came about.
     pub(crate) explain: Explain,
     pub(crate) tokens: Tokens,
+    /// For connections.
+    pub(crate) connection: Option<Connection>,
     pub(crate) state: State,
 }
 
@@ -97,6 +100,11 @@ pub(crate) enum Extent {
 // === impl Stream ===
 
 impl Stream {
+    /// Whether it is a connection of which nobody knows yet who is at the other end.
+    pub(crate) fn is_in_handshake(&self) -> bool {
+        self.connection.as_ref().is_some_and(Connection::is_in_handshake)
+    }
+
     /// Sets what is reported of the check.
     pub(crate) fn note_outcome(&mut self) {
         let own = &mut self.attributes.own;
@@ -116,7 +124,9 @@ impl Stream {
                 if !status.is_ok() {
                     own.insert("check.error_code", i64::from(status.code.number()));
                     own.insert("check.error_message", Value::from(status.to_string().as_str()));
-                    own.insert("response.code", i64::from(status.code.http()));
+                    if self.connection.is_none() {
+                        own.insert("response.code", i64::from(status.code.http()));
+                    }
                 }
             }
         }

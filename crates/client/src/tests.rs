@@ -5,6 +5,7 @@ mod feed;
 mod host;
 mod quota;
 mod reports;
+mod tcp;
 
 use attributes::{Bag, Dictionary, Value};
 use checkcache::wire::{encode_precondition, encode_references};

@@ -77,7 +77,7 @@ fn host_call(
 ) -> Result<u32> {
     let mut guest = Guest(caller);
     if let Err(status) = guest.world().enter(import) {
-        if ["proxy_continue_stream", "proxy_send_local_response"].contains(&import) {
+        if ["proxy_continue_stream", "proxy_close_stream", "proxy_send_local_response"].contains(&import) {
             let context = guest.world().effective;
             guest.world().refuse(context);
         }
@@ -192,6 +192,9 @@ fn define_stream(linker: &mut Linker<World>) -> Result<()> {
     })?;
     linker.func_wrap("env", "proxy_continue_stream", |c: At<'_>, _stream: u32| {
         host_call(c, "proxy_continue_stream", |guest| Ok(guest.world().resume()?))
+    })?;
+    linker.func_wrap("env", "proxy_close_stream", |c: At<'_>, _stream: u32| {
+        host_call(c, "proxy_close_stream", |guest| Ok(guest.world().close()?))
     })?;
     linker.func_wrap(
         "env",

@@ -96,12 +96,29 @@ impl Vm {
 
     /// A stream's request headers have come.
     pub(crate) fn request_headers(&mut self, context: u32) -> Result<Outcome> {
+        self.begin(context, "proxy_on_request_headers", (context, 4_u32, 1_u32))
+    }
+
+    /// A connection was accepted; its context.
+    pub(crate) fn connection(&mut self, stream: Stream) -> Result<u32> {
+        let context = self.open(stream)?;
+        self.begin(context, "proxy_on_new_connection", context)?;
+        Ok(context)
+    }
+
+    /// A connection has brought data.
+    pub(crate) fn downstream_data(&mut self, context: u32, size: u32) -> Result<Outcome> {
+        self.begin(context, "proxy_on_downstream_data", (context, size, 0_u32))
+    }
+
+    /// A callback that says whether a stream goes on.
+    fn begin<P: WasmParams>(&mut self, context: u32, export: &str, parameters: P) -> Result<Outcome> {
         self.world_mut().in_request_headers = Some(context);
-        let action = self.call_about::<_, u32>(context, "proxy_on_request_headers", (context, 4_u32, 1_u32));
+        let action = self.call_about::<_, u32>(context, export, parameters);
         self.world_mut().in_request_headers = None;
         let goes_on = action? == 0;
         let stream = self.world_mut().streams.get_mut(&context).context("no stream")?;
-        if goes_on && stream.reply.is_some() {
+        if goes_on && (stream.reply.is_some() || stream.closed) {
             bail!("stream {context} was answered and let go at once");
         }
         stream.paused = !goes_on;

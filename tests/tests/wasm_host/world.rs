@@ -15,6 +15,7 @@ pub(crate) enum Lines {
 
 /// A stream, as a test set it up and as the filter left it.
 #[derive(Clone, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is something that happened to it, in any order")]
 pub(crate) struct Stream {
     /// Properties by path, with dots.
     pub(crate) properties: BTreeMap<String, Vec<u8>>,
@@ -30,6 +31,8 @@ pub(crate) struct Stream {
     pub(crate) resumed: bool,
     /// The proxy's own answer, if the filter gave one.
     pub(crate) reply: Option<LocalReply>,
+    /// Whether the filter closed it.
+    pub(crate) closed: bool,
     /// Whether a fault kept the filter from letting it go or answering it.
     pub(crate) refused: bool,
 }
@@ -58,6 +61,8 @@ pub(crate) enum Outcome {
     Passed,
     /// The proxy answered it with this HTTP status.
     Answered(u32),
+    /// The filter closed the connection.
+    Closed,
     /// The host itself refused to let it go or to answer it.
     Refused,
 }
@@ -219,6 +224,7 @@ impl Stream {
     pub(crate) fn outcome(&self) -> Outcome {
         match &self.reply {
             Some(reply) => Outcome::Answered(reply.status),
+            None if self.closed => Outcome::Closed,
             None if !self.paused || self.resumed => Outcome::Passed,
             None if self.refused => Outcome::Refused,
             None => Outcome::Waiting,
@@ -290,6 +296,19 @@ impl World {
         }
         if !is_sane {
             self.violations.push(format!("stream {context} was answered with {text}"));
+        }
+        Ok(())
+    }
+
+    /// The effective connection is closed.
+    pub(super) fn close(&mut self) -> Result<(), Status> {
+        let context = self.effective;
+        let is_early = self.in_request_headers == Some(context);
+        let stream = self.stream()?;
+        let is_open = is_early || stream.outcome() == Outcome::Waiting;
+        stream.closed = true;
+        if !is_open {
+            self.violations.push(format!("connection {context} was closed and did not wait"));
         }
         Ok(())
     }

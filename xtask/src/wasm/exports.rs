@@ -9,7 +9,7 @@ use std::ops::Range;
 use anyhow::{Context as _, Result, ensure};
 
 /// Callbacks of the ABI, each with the method of the SDK that it would call. The filter implements none of them.
-const UNUSED: [(&str, &str); 12] = [
+const UNUSED: [(&str, &str); 10] = [
     ("proxy_on_request_body", "on_http_request_body"),
     ("proxy_on_request_trailers", "on_http_request_trailers"),
     ("proxy_on_response_body", "on_http_response_body"),
@@ -17,8 +17,6 @@ const UNUSED: [(&str, &str); 12] = [
     ("proxy_on_http_call_response", "on_http_call_response"),
     ("proxy_on_queue_ready", "on_queue_ready"),
     ("proxy_on_foreign_function", "on_foreign_function"),
-    ("proxy_on_new_connection", "on_new_connection"),
-    ("proxy_on_downstream_data", "on_downstream_data"),
     ("proxy_on_downstream_connection_close", "on_downstream_close"),
     ("proxy_on_upstream_data", "on_upstream_data"),
     ("proxy_on_upstream_connection_close", "on_upstream_close"),

@@ -5,7 +5,7 @@ use attributes::{Duration, StringMap, Value};
 use crate::Headers;
 
 /// The value of a number or of a time: 8 bytes, the lowest first.
-pub(super) fn int64(bytes: &[u8]) -> Option<i64> {
+pub(crate) fn int64(bytes: &[u8]) -> Option<i64> {
     bytes.try_into().ok().map(i64::from_le_bytes)
 }
 

@@ -17,6 +17,15 @@ pub(super) struct Word {
     pub(super) fetch: fn(&View<'_>) -> Option<Value>,
 }
 
+impl Word {
+    /// Whether it says something of a request, which a connection has none of.
+    pub(super) fn is_of_requests(&self) -> bool {
+        ["request.", "response.", "rbac."]
+            .iter()
+            .any(|prefix| self.name.starts_with(prefix) && !self.name.starts_with("request.auth."))
+    }
+}
+
 const fn check(name: &'static str, fetch: fn(&View<'_>) -> Option<Value>) -> Word {
     Word { name, since: Phase::Check, configurable: false, fetch }
 }
@@ -39,8 +48,8 @@ pub(super) const VOCABULARY: [Word; 49] = [
     check("context.protocol", |v| Some(protocol(v).into())),
     report("context.proxy_error_code", proxy_error_code),
     configurable("context.reporter.kind", Phase::Check, reporter_kind),
-    configurable("destination.ip", Phase::Report, |v| ip(v, &["upstream", "address"])),
-    configurable("destination.port", Phase::Report, |v| port(v, &["upstream", "address"])),
+    configurable("destination.ip", Phase::Report, |v| ip(v, destination(v))),
+    configurable("destination.port", Phase::Report, |v| port(v, destination(v))),
     check("destination.principal", |v| principal(v, "uri_san_local_certificate")),
     check("destination.user", |v| principal(v, "uri_san_local_certificate")),
     check("origin.ip", |v| ip(v, &["source", "address"])),
@@ -88,8 +97,8 @@ pub(super) const VOCABULARY: [Word; 49] = [
     check("source.port", |v| port(v, &["source", "address"])),
     check("source.principal", peer),
     check("source.user", peer),
-    configurable("target.ip", Phase::Report, |v| ip(v, &["upstream", "address"])),
-    configurable("target.port", Phase::Report, |v| port(v, &["upstream", "address"])),
+    configurable("target.ip", Phase::Report, |v| ip(v, destination(v))),
+    configurable("target.port", Phase::Report, |v| port(v, destination(v))),
     check("target.user", |v| principal(v, "uri_san_local_certificate")),
 ];
 
@@ -113,6 +122,14 @@ fn port(v: &View<'_>, path: &[&str]) -> Option<Value> {
     Some(Value::Int64(address.port().into()))
 }
 
+/// The upstream's address; of a connection that has none its own.
+fn destination(v: &View<'_>) -> &'static [&'static str] {
+    const UPSTREAM: &[&str] = &["upstream", "address"];
+    let is_known =
+        !v.stream.is_connection || v.host.property(UPSTREAM).is_some_and(|address| !address.is_empty());
+    if is_known { UPSTREAM } else { &["destination", "address"] }
+}
+
 fn header<'v>(v: &'v View<'_>, name: &str) -> Option<&'v str> {
     v.request_headers().get(name)
 }
@@ -132,6 +149,9 @@ fn query(v: &View<'_>) -> Option<Value> {
 }
 
 fn protocol(v: &View<'_>) -> &'static str {
+    if v.stream.is_connection {
+        return "tcp";
+    }
     match header(v, "content-type") {
         Some("application/grpc" | "application/grpc+proto" | "application/grpc+json") => "grpc",
         _ => "http",
