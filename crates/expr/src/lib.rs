@@ -62,6 +62,8 @@ mod compile;
 mod node;
 mod program;
 mod question;
+mod requirement;
+mod truth;
 mod tuning;
 
 mod compare;
@@ -73,7 +75,9 @@ pub use error::{CompileError, EvalError, Warning};
 pub use manifest::Manifest;
 pub use pattern::regex_source;
 pub use program::{Program, compile};
+pub use requirement::Requirement;
 pub use suggest::nearest;
+pub use truth::can_all_hold;
 pub use tuning::{Look, Tuning};
 
 #[cfg(test)]

@@ -20,6 +20,9 @@ pub const REGEX_BYTES: usize = 256 * 1024;
 /// Bytes of memory that the making of a regular expression's table may take, in each of two places.
 pub const AUTOMATON_BYTES: usize = 256 * 1024;
 
+/// Parts of expressions that are looked at to find that they can never hold. Beyond them they are taken to be able to.
+pub const TRUTH_STEPS: usize = 2048;
+
 /// Bytes of a DNS name that is not in lower-case ASCII already. DNS itself allows fewer.
 pub const DNS_NAME_BYTES: usize = 1024;
 

@@ -51,6 +51,11 @@ impl Program {
         node::looks(&self.node)
     }
 
+    /// The tree that is evaluated.
+    pub(crate) fn node(&self) -> &Node {
+        &self.node
+    }
+
     /// Sets what is read by value where it could be tested. Results stay the same, observations do not.
     pub fn tune(&mut self, tuning: &Tuning) {
         node::tune(&mut self.node, tuning);

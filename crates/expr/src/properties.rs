@@ -6,7 +6,7 @@ use attributes::{Bag, Duration, Kind, StringMap, Timestamp, Value, ValueType};
 use checkcache::{Recorder, Target, Test};
 use proptest::prelude::*;
 
-use crate::{EvalError, Tuning, compile, parser, pattern};
+use crate::{EvalError, Program, Tuning, can_all_hold, compile, parser, pattern};
 
 /// One attribute of every type, named after its first letters, and a second one of some.
 fn manifest() -> BTreeMap<String, ValueType> {
@@ -216,6 +216,35 @@ fn program() -> impl Strategy<Value = String> {
     any_type().prop_flat_map(|value_type| typed_deep(value_type, 3))
 }
 
+/// Programs of type BOOL, most of them made of comparisons with few constants, so that many contradict each other.
+fn conditions() -> impl Strategy<Value = String> {
+    let texts = || prop::sample::select(vec!["s", "m[\"k\"]", "(s | \"k\")", "(m[\"k\"] | \"ab\")"]);
+    let constants = || prop::sample::select(vec!["\"\"", "\"k\"", "\"ab\"", "\"a.b\"", "\"*\"", "\"v\""]);
+    let relation = || prop::sample::select(vec!["==", "!=", "<", "<=", ">", ">="]);
+    let leaf = prop_oneof![
+        4 => (texts(), relation(), constants()).prop_map(|(a, op, b)| format!("({a} {op} {b})")),
+        2 => (texts(), prop::sample::select(vec!["startsWith", "endsWith"]), constants())
+            .prop_map(|(a, f, b)| format!("{a}.{f}({b})")),
+        1 => (texts(), prop::sample::select(vec!["a*", "*b", "ab", "*"])).prop_map(|(a, p)| format!("match({a}, \"{p}\")")),
+        1 => (prop::sample::select(vec!["^a", "b$", "^$"]), texts()).prop_map(|(p, a)| format!("\"{p}\".matches({a})")),
+        2 => (prop::sample::select(vec!["i", "(i | 7)"]), relation(), prop::sample::select(vec!["6", "7", "8"]))
+            .prop_map(|(a, op, b)| format!("({a} {op} {b})")),
+        1 => (relation(), prop::sample::select(vec!["0.0", "1.5"])).prop_map(|(op, b)| format!("(d {op} {b})")),
+        1 => prop::sample::select(vec!["dns == dnsName(\"A.b\")", "dns != dnsName(\"a.b.\")", "ip == ip(\"1.2.3.4\")",
+            "ip == ip(\"::ffff:1.2.3.4\")", "uri == uri(\"http://a\")", "mail == email(\"x@Y.z\")"]).prop_map(|condition| format!("({condition})")),
+        1 => prop::sample::select(vec!["b", "true", "false"]).prop_map(str::to_owned),
+        1 => typed_deep(ValueType::Bool, 1),
+    ];
+    leaf.prop_recursive(4, 12, 3, |inner| {
+        let operator = prop::sample::select(vec!["&&", "&&", "||", "==", "!="]);
+        prop_oneof![
+            4 => (inner.clone(), operator, inner.clone()).prop_map(|(a, op, b)| format!("({a} {op} {b})")),
+            1 => inner.clone().prop_map(|a| format!("({a} == false)")),
+            1 => (inner.clone(), inner.clone(), inner).prop_map(|(c, a, b)| format!("conditional({c}, {a}, {b})")),
+        ]
+    })
+}
+
 /// Regular expressions, most of them well-formed.
 fn regular_expression() -> impl Strategy<Value = String> {
     let leaf = prop::sample::select(vec![
@@ -353,6 +382,31 @@ proptest! {
         prop_assert_eq!(&tested, &program.evaluate(&mut recorder));
         for seen in recorder.into_trace().observations() {
             prop_assert!(matches!(seen.test, Test::Value | Test::Present), "{}", seen);
+        }
+    }
+
+    /// What never holds does not, and what always does does.
+    #[test]
+    fn what_is_known_beforehand_is_so(first in conditions(), second in conditions(), bags in prop::collection::vec(bag(), 16)) {
+        let programs = [compile(&first, &manifest()).unwrap(), compile(&second, &manifest()).unwrap()];
+        let [one, other] = &programs;
+        for bag in &bags {
+            let truth = |program: &Program| program.evaluate_bool(&mut Recorder::new(bag));
+            for program in &programs {
+                match program.foregone() {
+                    Some(true) => prop_assert_eq!(truth(program), Ok(true), "{}", program.text()),
+                    Some(false) => prop_assert_ne!(truth(program), Ok(true), "{}", program.text()),
+                    None => {}
+                }
+            }
+            if truth(one) == Ok(true) && truth(other) == Ok(true) {
+                prop_assert!(can_all_hold(&programs), "{first} and {second} for {bag:?}");
+                for a in one.requirements() {
+                    for b in other.requirements() {
+                        prop_assert!(!a.contradicts(&b), "{a} and {b} for {bag:?}");
+                    }
+                }
+            }
         }
     }
 

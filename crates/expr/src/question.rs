@@ -28,7 +28,7 @@ pub(crate) struct Question {
 
 /// What a value is compared with, and how.
 #[derive(Debug, Clone)]
-enum Against {
+pub(crate) enum Against {
     Value(Relation, ValueType, Value),
     Text(TextTest, Arc<str>),
     Pattern(Regex),
@@ -91,13 +91,12 @@ impl Question {
 
     /// The answer for a value.
     pub(crate) fn answer(&self, value: ValueRef<'_>) -> Result<bool, EvalError> {
-        match &self.against {
-            Against::Value(relation, value_type, constant) => {
-                compare::holds(*relation, *value_type, value, constant.as_ref())
-            }
-            Against::Text(how, constant) => pattern::test(*how, text(value)?, constant),
-            Against::Pattern(regex) => Ok(regex.is_match(text(value)?)),
-        }
+        self.against.answer(value)
+    }
+
+    /// What values are compared with.
+    pub(crate) fn against(&self) -> &Against {
+        &self.against
     }
 
     /// The test to perform on a target instead of looking at its value.
@@ -116,8 +115,21 @@ impl Question {
     }
 }
 
+impl Against {
+    /// The answer for a value.
+    pub(crate) fn answer(&self, value: ValueRef<'_>) -> Result<bool, EvalError> {
+        match self {
+            Self::Value(relation, value_type, constant) => {
+                compare::holds(*relation, *value_type, value, constant.as_ref())
+            }
+            Self::Text(how, constant) => pattern::test(*how, text(value)?, constant),
+            Self::Pattern(regex) => Ok(regex.is_match(text(value)?)),
+        }
+    }
+}
+
 /// Whether the values of a type have a total order in the language. Floating point numbers have not.
-fn is_ordered(value_type: ValueType) -> bool {
+pub(crate) fn is_ordered(value_type: ValueType) -> bool {
     match value_type {
         ValueType::String | ValueType::Int64 | ValueType::Timestamp => true,
         ValueType::Double
