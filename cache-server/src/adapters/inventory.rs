@@ -101,9 +101,7 @@ impl InventoryParams {
             Some(list) => read_records(list, naming.domain()),
         };
         let inline = inline.unwrap_or_else(|problems| {
-            for ParamProblem { path, message } in problems {
-                params.problem(&format!("workloads{path}"), message);
-            }
+            params.problems_of("workloads", problems);
             Vec::new()
         });
         if let Err(reason) = index(&inline) {

@@ -7,8 +7,10 @@ use std::path::{Component, PathBuf};
 use std::time::Duration;
 
 use attributes::Duration as Span;
-use policy::ParamProblem;
+use policy::{ParamProblem, listed};
 use serde_json::{Map, Value};
+
+use crate::text;
 
 /// A block's parameters while they are read.
 #[derive(Debug)]
@@ -32,8 +34,8 @@ impl<'a> Params<'a> {
             Value::Object(fields) => this.fields = Some(fields),
             other => {
                 let path = this.prefix.trim_end_matches('.').to_owned();
-                this.problems
-                    .push(ParamProblem { path, message: format!("expected fields, found {}", kind(other)) });
+                let message = format!("expected fields, found {}", kind(other));
+                this.problems.push(ParamProblem::of_value(path, message));
             }
         }
         this
@@ -41,7 +43,19 @@ impl<'a> Params<'a> {
 
     /// Says that a field's value does not do.
     pub(super) fn problem(&mut self, field: &str, message: impl Into<String>) {
-        self.problems.push(ParamProblem { path: format!("{}{field}", self.prefix), message: message.into() });
+        self.problems.push(ParamProblem::of_value(format!("{}{field}", self.prefix), message));
+    }
+
+    /// The same, with what to do about it.
+    pub(super) fn problem_with(&mut self, field: &str, message: impl Into<String>, help: impl Into<String>) {
+        let problem = ParamProblem::of_value(format!("{}{field}", self.prefix), message);
+        self.problems.push(problem.with_help(help));
+    }
+
+    /// Takes over what was found to be wrong with a field's value, with paths from there.
+    pub(super) fn problems_of(&mut self, field: &str, problems: Vec<ParamProblem>) {
+        let parameter = format!("{}{field}", self.prefix);
+        self.problems.extend(problems.into_iter().map(|problem| problem.below(&parameter)));
     }
 
     /// The field as it stands; one that is null is absent.
@@ -74,7 +88,7 @@ impl<'a> Params<'a> {
         let value = self.value(field)?;
         let text = value.as_str();
         if text.is_none() {
-            self.problem(field, format!("expected text, found {}", kind(value)));
+            self.not_text(field, value);
         }
         text
     }
@@ -92,11 +106,22 @@ impl<'a> Params<'a> {
                 Value::String(text) => texts.push(text.clone()),
                 Value::Number(number) => texts.push(number.to_string()),
                 Value::Bool(truth) => texts.push(truth.to_string()),
-                other => self
-                    .problem(&format!("{field}[{index}]"), format!("expected text, found {}", kind(other))),
+                other => self.not_text(&format!("{field}[{index}]"), other),
             }
         }
         Some(texts)
+    }
+
+    fn not_text(&mut self, field: &str, value: &Value) {
+        let message = format!("expected text, found {}", kind(value));
+        match value {
+            Value::Bool(_) | Value::Number(_) => {
+                self.problem_with(field, message, format!("write `\"{value}\"`, in quotes"));
+            }
+            Value::Null | Value::String(_) | Value::Array(_) | Value::Object(_) => {
+                self.problem(field, message);
+            }
+        }
     }
 
     /// A whole number, not negative.
@@ -104,7 +129,7 @@ impl<'a> Params<'a> {
         let value = self.value(field)?;
         let number = value.as_u64().and_then(|number| u32::try_from(number).ok());
         if number.is_none() {
-            self.problem(field, format!("expected a number from 0 to {}, found {value}", u32::MAX));
+            self.problem(field, format!("expected a number from 0 to {}, found {}", u32::MAX, shown(value)));
         }
         number
     }
@@ -119,7 +144,12 @@ impl<'a> Params<'a> {
                 None
             }
             None => {
-                self.problem(field, format!("expected a duration such as \"60s\", found {value}"));
+                let help = if value.as_f64().is_some_and(|number| number > 0.0) {
+                    format!("give a unit, such as `{value}s`")
+                } else {
+                    "durations look like `250ms`, `30s` or `1m30s`".to_owned()
+                };
+                self.problem_with(field, format!("expected a duration, found {}", shown(value)), help);
                 None
             }
         }
@@ -133,8 +163,10 @@ impl<'a> Params<'a> {
             .find(|(name, number)| value.as_str() == Some(name) || value.as_i64() == Some(*number))
             .map(|(_, number)| *number);
         if chosen.is_none() {
-            let names: Vec<_> = choices.iter().map(|(name, _)| *name).collect();
-            self.problem(field, format!("expected one of {}, found {value}", names.join(", ")));
+            let names = || choices.iter().map(|(name, _)| *name);
+            let help = value.as_str().and_then(|text| policy::did_you_mean(text, names()));
+            let help = help.unwrap_or_else(|| format!("the values are {}", listed(names())));
+            self.problem_with(field, format!("there is no value {}", shown(value)), help);
         }
         chosen
     }
@@ -205,17 +237,22 @@ impl<'a> Params<'a> {
 
     /// All problems, those of unknown fields included.
     pub(super) fn into_problems(mut self) -> Vec<ParamProblem> {
-        let known: Vec<&str> = self.asked.clone();
         for field in self.fields.into_iter().flat_map(Map::keys) {
-            if known.iter().any(|known| known == field || snake_case(known) == *field) {
+            if self.asked.iter().any(|known| known == field || snake_case(known) == *field) {
                 continue;
             }
-            let message = if known.is_empty() {
-                "unknown field; this adapter takes no parameters".to_owned()
-            } else {
-                format!("unknown field; there are {}", known.join(", "))
+            // Suggested in the notation that the author uses.
+            let is_snake = field.contains('_');
+            let spelled = |known: &&str| if is_snake { snake_case(known) } else { (*known).to_owned() };
+            let known: Vec<_> = self.asked.iter().map(spelled).collect();
+            let names = || known.iter().map(String::as_str);
+            let help = match policy::did_you_mean(field, names()) {
+                Some(help) => help,
+                None if known.is_empty() => "this adapter takes no parameters".to_owned(),
+                None => format!("the parameters are {}", listed(names())),
             };
-            self.problems.push(ParamProblem { path: format!("{}{field}", self.prefix), message });
+            let path = format!("{}{field}", self.prefix);
+            self.problems.push(ParamProblem::of_name(path, "there is no such parameter").with_help(help));
         }
         self.problems
     }
@@ -236,6 +273,15 @@ fn snake_case(camel_case: &str) -> String {
         snake.push(character.to_ascii_lowercase());
     }
     snake
+}
+
+/// A value as a message quotes it; of a longer one what it is.
+fn shown(value: &Value) -> String {
+    match value {
+        Value::String(text) => format!("`{}`", text::quoted(text)),
+        Value::Bool(_) | Value::Number(_) => format!("`{value}`"),
+        Value::Null | Value::Array(_) | Value::Object(_) => kind(value).to_owned(),
+    }
 }
 
 fn kind(value: &Value) -> &'static str {

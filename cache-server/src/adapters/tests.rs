@@ -5,16 +5,15 @@ use serde_json::{Value, json};
 
 use super::*;
 
-fn problems(adapter: &str, params: &Value) -> Vec<(String, String)> {
+fn problems(adapter: &str, params: &Value) -> Vec<policy::ParamProblem> {
     let adapter = ALL.iter().find(|known| known.info.name == adapter).unwrap();
-    let problems = (adapter.info.validate)(params).err().unwrap_or_default();
-    problems.into_iter().map(|problem| (problem.path, problem.message)).collect()
+    (adapter.info.validate)(params).err().unwrap_or_default()
 }
 
 /// Checks which parameters are objected to.
 fn check(adapter: &str, params: &Value, paths: &[&str]) {
     let found = problems(adapter, params);
-    let found: Vec<_> = found.iter().map(|(path, _)| path.as_str()).collect();
+    let found: Vec<_> = found.iter().map(|problem| problem.path.as_str()).collect();
     assert_eq!(found, paths, "{adapter} {params}");
 }
 
@@ -94,7 +93,7 @@ fn parameters_of_redis() {
         check("redisQuota", &json!({ "redisServerUrl": address }), &["redisServerUrl"]);
     }
     let secret = problems("redisQuota", &json!({ "redisServerUrl": "redis://:hush@r:99999" }));
-    assert!(secret.len() == 1 && !secret[0].1.contains("hush"), "{secret:?}");
+    assert!(secret.len() == 1 && !secret[0].message.contains("hush"), "{secret:?}");
     check("redisQuota", &json!({ "redisServerUrl": "redis://r", "socketType": "unix" }), &["redisServerUrl"]);
     check("redisQuota", &json!({ "socketType": "udp", "connectionPoolSize": 0 }), &["socketType"]);
     check("redisQuota", &json!({ "connectionPoolSize": -1 }), &["connectionPoolSize"]);
@@ -144,7 +143,7 @@ fn parameters_of_quotas_are_objected_to_as_before() {
         let names = errors.map(|error| error.as_str().unwrap().split(':').next().unwrap());
         let (expected, other): (Vec<_>, Vec<_>) = names.map(ours).partition(Option::is_some);
         let mut expected: Vec<_> = expected.into_iter().flatten().collect();
-        let mut found: Vec<_> = found.iter().map(|(path, _)| path.as_str()).collect();
+        let mut found: Vec<_> = found.iter().map(|problem| problem.path.as_str()).collect();
         expected.sort_unstable();
         found.sort_unstable();
         assert_eq!(found, expected, "{case}");
@@ -157,11 +156,56 @@ fn parameters_of_quotas_are_objected_to_as_before() {
 
 #[test]
 fn unknown_parameters_are_told_what_there_is() {
-    let found = problems("stdioLogger", &json!({ "logstream": "STDOUT" }));
-    assert_eq!(
-        found,
-        [("logstream".to_owned(), "unknown field; there are logStream, format, omitEmptyFields".to_owned())]
-    );
+    let told = |adapter: &str, params: &Value| -> Vec<String> {
+        let shown = |p: policy::ParamProblem| {
+            format!("{} ({:?}): {}; {}", p.path, p.part, p.message, p.help.unwrap_or_default())
+        };
+        problems(adapter, params).into_iter().map(shown).collect()
+    };
+    for (adapter, params, expected) in [
+        (
+            "stdioLogger",
+            json!({ "logstream": "STDOUT" }),
+            "logstream (Name): there is no such parameter; did you mean `logStream`?",
+        ),
+        (
+            "ipListChecker",
+            json!({ "caching_intervall": "5s" }),
+            "caching_intervall (Name): there is no such parameter; did you mean `caching_interval`?",
+        ),
+        (
+            "denyChecker",
+            json!({ "error": { "colour": 1 } }),
+            "error.colour (Name): there is no such parameter; the parameters are `code` and `message`",
+        ),
+        (
+            "no-op",
+            json!({ "port": 1 }),
+            "port (Name): there is no such parameter; this adapter takes no parameters",
+        ),
+        (
+            "denyChecker",
+            json!({ "validDuration": 5 }),
+            "validDuration (Value): expected a duration, found `5`; give a unit, such as `5s`",
+        ),
+        (
+            "denyChecker",
+            json!({ "validDuration": "soon" }),
+            "validDuration (Value): expected a duration, found `soon`; durations look like `250ms`, `30s` or `1m30s`",
+        ),
+        (
+            "denyChecker",
+            json!({ "error": { "message": 5 } }),
+            "error.message (Value): expected text, found a number; write `\"5\"`, in quotes",
+        ),
+        (
+            "stdioLogger",
+            json!({ "logStream": "STDOT" }),
+            "logStream (Value): there is no value `STDOT`; did you mean `STDOUT`?",
+        ),
+    ] {
+        assert_eq!(told(adapter, &params), [expected]);
+    }
 }
 
 #[test]

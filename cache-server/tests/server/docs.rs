@@ -87,9 +87,11 @@ fn every_parameter_of_lists_is_documented() {
         let page = page(&format!("adapters/{name}.md"));
         let info = cache_server::adapters::infos().into_iter().find(|info| info.name == name).unwrap();
         let problems = (info.validate)(&serde_json::json!({ "nonsense": 1 })).unwrap_err();
-        let (_, fields) = problems[0].message.split_once("there are ").unwrap();
-        let missing: Vec<_> =
-            fields.split(", ").filter(|field| !page.contains(&format!("`{field}`"))).collect();
+        let help = problems[0].help.as_deref().unwrap();
+        // The parameters that there are, each in backticks.
+        let fields: Vec<_> = help.split('`').skip(1).step_by(2).collect();
+        assert!(!fields.is_empty(), "{help}");
+        let missing: Vec<_> = fields.iter().filter(|field| !page.contains(&format!("`{field}`"))).collect();
         assert!(missing.is_empty(), "{name}: {missing:?}");
     }
 }

@@ -122,10 +122,10 @@ async fn validate_warns_of_a_list_that_is_not_there() {
     assert_eq!(code, Some(0), "{page}");
     let warning =
         "warning: adapter `users` (genericListChecker): the list of users.txt cannot be had: No such file";
-    assert!(page.contains(warning) && page.contains("1 warning"), "{page}");
+    assert!(page.contains(warning), "{page}");
     write(folder.path(), "users.txt", "ann\n");
     let (_, page) = run(&["validate", root]).await;
-    assert!(page.contains("0 warnings"), "{page}");
+    assert!(!page.contains("cannot be had"), "{page}");
 }
 
 #[tokio::test]

@@ -135,7 +135,7 @@ async fn two_files_are_a_store() {
     let given = ["validate", "--global-config-file", &global, "--service-config-file", &service];
     let (code, page) = run(&given).await;
     assert_eq!(code, Some(0), "{page}");
-    assert!(page.starts_with("valid: 2 files") && page.contains("0 warnings"), "{page}");
+    assert!(page.contains("valid: 2 files"), "{page}");
     let given = ["explain", "--globalConfigFile", &global, "--serviceConfigFile", &service];
     let (code, page) = run(&given).await;
     assert_eq!(code, Some(0), "{page}");

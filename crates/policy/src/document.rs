@@ -118,6 +118,13 @@ impl Documents {
             return;
         }
         let Some(root) = Node::parse(index, &file.text, findings) else { return };
+        if file.text.trim().is_empty() {
+            // A write that was cut short must not pass for rules that were taken back.
+            findings.warning(At::file(index), "the file is empty").help(match place {
+                Place::Descriptors | Place::Adapters => "if that is meant, remove it",
+                Place::Rules { .. } => "if that is meant, remove it or write `rules: []`",
+            });
+        }
         let document = Document { file: index, root };
         match place {
             Place::Descriptors => self.descriptors = Some(document),

@@ -1,6 +1,8 @@
 //! What this crate's tests share: configuration trees written into one text, and adapters that do nothing.
 
-use crate::{AdapterInfo, AspectKind, Loaded, Options, ParamProblem, SourceFile, load};
+use attributes::ValueType;
+
+use crate::{AdapterInfo, AspectKind, Loaded, Options, Outputs, ParamProblem, SourceFile, load};
 
 /// Descriptors that tests add to.
 pub(crate) const DESCRIPTORS: &str = r#"
@@ -74,6 +76,17 @@ pub(crate) fn rendered(loaded: &Loaded) -> String {
     texts.join("\n")
 }
 
+/// The findings about files of rules.
+pub(crate) fn rendered_rules(loaded: &Loaded) -> String {
+    let texts: Vec<_> = loaded
+        .diagnostics
+        .iter()
+        .filter(|diagnostic| diagnostic.file.ends_with("/rules.yml"))
+        .map(|diagnostic| format!("{diagnostic}\n"))
+        .collect();
+    texts.join("\n")
+}
+
 /// Adapters by the names that real configuration uses.
 pub(crate) fn adapters() -> Vec<&'static AdapterInfo> {
     static ADAPTERS: [AdapterInfo; 7] = [
@@ -83,7 +96,7 @@ pub(crate) fn adapters() -> Vec<&'static AdapterInfo> {
         info("stdioLogger", &[AspectKind::AccessLogs, AspectKind::ApplicationLogs]),
         info("prometheus", &[AspectKind::Metrics]),
         info("memQuota", &[AspectKind::Quotas]),
-        info("kubernetes", &[AspectKind::Attributes]),
+        AdapterInfo { outputs: kubernetes, ..info("kubernetes", &[AspectKind::Attributes]) },
     ];
     ADAPTERS.iter().collect()
 }
@@ -92,20 +105,32 @@ const fn info(name: &'static str, kinds: &'static [AspectKind]) -> AdapterInfo {
     AdapterInfo { name, kinds, description: "does nothing", validate: |_| Ok(()), outputs: crate::no_outputs }
 }
 
+/// What the adapter of Mixer derives for the three pods that it knows of.
+fn kubernetes(_: &serde_json::Value) -> Outputs {
+    let mut outputs = Outputs::new();
+    for pod in ["source", "target", "origin"] {
+        outputs.insert(format!("{pod}Labels"), ValueType::StringMap);
+        for value in ["PodName", "PodIP", "HostIP", "Namespace", "ServiceAccountName", "Service"] {
+            outputs.insert(format!("{pod}{value}"), ValueType::String);
+        }
+    }
+    outputs
+}
+
 /// Refuses the parameters that tests use to see one refused.
 fn ip_list(params: &serde_json::Value) -> Result<(), Vec<ParamProblem>> {
     let mut problems = Vec::new();
     if params.get("publisherUrl").is_some() {
-        let message = "unknown parameter; did you mean `providerUrl`?".to_owned();
-        problems.push(ParamProblem { path: "publisherUrl".to_owned(), message });
+        let problem = ParamProblem::of_name("publisherUrl", "there is no such parameter");
+        problems.push(problem.with_help("did you mean `providerUrl`?"));
+    }
+    if ["refresh_interval", "refreshInterval"].iter().any(|name| params[name].is_number()) {
+        problems.push(ParamProblem::of_value("refreshInterval", "expected a duration"));
     }
     let entries = params.get("entries").and_then(serde_json::Value::as_array);
     for (index, entry) in entries.into_iter().flatten().enumerate() {
         if entry.as_str().is_none_or(str::is_empty) {
-            problems.push(ParamProblem {
-                path: format!("entries[{index}]"),
-                message: "not an address".to_owned(),
-            });
+            problems.push(ParamProblem::of_value(format!("entries[{index}]"), "not an address"));
         }
     }
     if problems.is_empty() { Ok(()) } else { Err(problems) }

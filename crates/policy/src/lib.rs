@@ -36,7 +36,7 @@ mod tuning;
 mod validate;
 mod walk;
 
-pub use adapter::{AdapterInfo, HandlerConfig, Outputs, ParamProblem, no_outputs};
+pub use adapter::{AdapterInfo, HandlerConfig, Outputs, ParamPart, ParamProblem, no_outputs};
 pub use aspect::{
     AccessLogsParams, ApplicationLogParams, Aspect, AspectError, AspectParams, AttributesParams, Binding,
     Instance, ListsParams, LogEntry, LogParams, LogPayload, LogSeverity, LogsInstance, MetricParams,
@@ -53,6 +53,7 @@ pub use kind::{AspectKind, Phase, UnknownAspectKind};
 pub use load::{Layout, Loaded, Options, SourceFile, load, to_json};
 pub use plan::{Plan, SelectedHeaders, SelectorError};
 pub use snapshot::{Demand, Snapshot};
+pub use suggest::{did_you_mean, listed};
 pub use suite::{Case, Outcome, Suite, is_suite};
 pub use template::{InvalidTemplate, NameTemplate, RenderError};
 pub use walk::Walk;

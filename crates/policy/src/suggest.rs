@@ -1,7 +1,7 @@
 //! "Did you mean": the known word that is nearest to an unknown one.
 
 /// A help text that names the nearest candidate, if one is near.
-pub(crate) fn did_you_mean<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<String> {
+pub fn did_you_mean<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<String> {
     nearest(word, candidates).map(|near| format!("did you mean `{near}`?"))
 }
 
@@ -18,7 +18,7 @@ pub(crate) fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c s
 }
 
 /// The candidates as a list for people: `a`, `b` and `c`.
-pub(crate) fn listed<'c>(candidates: impl IntoIterator<Item = &'c str>) -> String {
+pub fn listed<'c>(candidates: impl IntoIterator<Item = &'c str>) -> String {
     let quoted: Vec<_> = candidates.into_iter().map(|candidate| format!("`{candidate}`")).collect();
     match quoted.as_slice() {
         [] => "none".to_owned(),

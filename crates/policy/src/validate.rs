@@ -12,6 +12,7 @@ mod descriptors;
 mod expressions;
 mod headers;
 mod manifests;
+mod reach;
 mod rules;
 mod subjects;
 
@@ -44,7 +45,8 @@ pub(crate) struct Validated {
 /// What rules refer to.
 struct Vocabulary<'a> {
     descriptors: &'a Descriptors,
-    handlers: &'a Handlers,
+    handlers: &'a Handlers<'a>,
+    identity: &'a Identity,
 }
 
 /// Validates documents.
@@ -56,7 +58,7 @@ pub(crate) fn validate(
 ) -> Validated {
     let descriptors = Descriptors::read(documents.descriptors.as_ref(), findings);
     let handlers = Handlers::read(documents.adapters.as_ref(), adapters, findings);
-    let vocabulary = Vocabulary { descriptors: &descriptors, handlers: &handlers };
+    let vocabulary = Vocabulary { descriptors: &descriptors, handlers: &handlers, identity };
     let chosen = subjects::choose(&documents.rules, identity, findings);
     let mut policy = Policies::default();
     for rules in &documents.rules {
@@ -67,9 +69,14 @@ pub(crate) fn validate(
         }
     }
     descriptors.report_templates(findings);
+    // What is in error may be what uses it, and a tree without rules is there to be added to.
+    if !findings.has_errors() && !documents.rules.is_empty() {
+        descriptors.report_unused(findings);
+        handlers.report_unused(findings);
+    }
     Validated {
         handlers: handlers.into_configs(),
-        manifest: descriptors.manifest,
+        manifest: descriptors.manifest.types,
         metrics: descriptors.metrics.in_order,
         logs: descriptors.logs.in_order.into_iter().map(|log| Arc::clone(&log.descriptor)).collect(),
         quotas: descriptors.quotas.in_order,

@@ -29,7 +29,7 @@ pub(super) struct Record {
 
 /// Reads a list of workloads; the paths of problems begin with the position in it, such as `[2].ip`.
 pub(super) fn read_records(list: &Json, domain: &str) -> Result<Vec<Record>, Vec<ParamProblem>> {
-    let problem = |message: String| vec![ParamProblem { path: String::new(), message }];
+    let problem = |message: String| vec![ParamProblem::of_value("", message)];
     let items = match list {
         // An empty file is an empty list.
         Json::Null => return Ok(Vec::new()),
@@ -44,10 +44,10 @@ pub(super) fn read_records(list: &Json, domain: &str) -> Result<Vec<Record>, Vec
     for (index, item) in items.iter().enumerate() {
         match read_record(item, domain) {
             Ok(record) => records.push(record),
-            Err(wrong) => problems.extend(wrong.into_iter().map(|ParamProblem { path, message }| {
-                let dot = if path.is_empty() { "" } else { "." };
-                ParamProblem { path: format!("[{index}]{dot}{path}"), message }
-            })),
+            Err(wrong) => {
+                let item = format!("[{index}]");
+                problems.extend(wrong.into_iter().map(|problem| problem.below(&item)));
+            }
         }
     }
     if problems.is_empty() { Ok(records) } else { Err(problems) }

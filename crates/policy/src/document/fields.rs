@@ -66,6 +66,12 @@ impl<'n> Fields<'n> {
         self.known.pop();
     }
 
+    /// The name of a field that is not there, for messages: in the notation of those that are.
+    pub(crate) fn spelled(&self, name: &'static str) -> String {
+        let is_snake = self.entries.iter().any(|entry| entry.key.contains('_'));
+        if is_snake { format!("`{name}`") } else { format!("`{}`", camel(name)) }
+    }
+
     /// Reports the fields that nobody took.
     pub(crate) fn finish(self, findings: &mut Findings<'_>) {
         self.finish_with(findings, |_| None);

@@ -11,6 +11,8 @@ use crate::limits::{YAML_DEPTH_MAX, YAML_NODES_MAX};
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Node {
     pub(crate) at: At,
+    /// The key that it is the value of, as it is written; empty if it is none's.
+    pub(crate) key: Box<str>,
     pub(crate) content: Content,
 }
 
@@ -47,20 +49,23 @@ impl Node {
             with_snippet: false,
         };
         match serde_saphyr::from_str_with_options::<Option<Spanned<Raw>>>(text, options) {
-            Ok(root) => {
-                Some(root.map_or(Self { at: At::file(file), content: Content::Null }, |root| {
-                    Self::new(file, root)
-                }))
-            }
+            Ok(root) => Some(root.map_or(Self::null(At::file(file)), |root| Self::new(file, "", root))),
             Err(error) => {
                 let at = error.location().map_or(At::file(file), |location| position(file, text, &location));
-                findings.error(at, format!("not valid YAML: {}", message(&error)));
+                let message = message(&error);
+                let help = help(&message);
+                findings.error(at, format!("not valid YAML: {message}")).maybe_help(help.map(str::to_owned));
                 None
             }
         }
     }
 
-    fn new(file: usize, raw: Spanned<Raw>) -> Self {
+    /// Nothing, in a place.
+    pub(crate) fn null(at: At) -> Self {
+        Self { at, key: Box::default(), content: Content::Null }
+    }
+
+    fn new(file: usize, key: &str, raw: Spanned<Raw>) -> Self {
         let at = stretch(file, &raw.referenced);
         let content = match raw.value {
             Raw::Null => Content::Null,
@@ -68,19 +73,26 @@ impl Node {
             Raw::Int(number) => Content::Int(number),
             Raw::Float(number) => Content::Float(number),
             Raw::Text(text) => Content::Text(text),
-            Raw::List(items) => Content::List(items.into_iter().map(|item| Self::new(file, item)).collect()),
+            Raw::List(items) => {
+                Content::List(items.into_iter().map(|item| Self::new(file, "", item)).collect())
+            }
             Raw::Map(entries) => Content::Map(
                 entries
                     .into_iter()
                     .map(|(key, value)| Entry {
                         key_at: stretch(file, &key.referenced),
+                        value: Self::new(file, &key.value, value),
                         key: key.value,
-                        value: Self::new(file, value),
                     })
                     .collect(),
             ),
         };
-        Self { at, content }
+        Self { at, key: key.into(), content }
+    }
+
+    /// The field that the node is the value of, for messages: as its author writes it.
+    pub(crate) fn name(&self) -> String {
+        format!("`{}`", self.key)
     }
 
     pub(crate) fn is_null(&self) -> bool {
@@ -114,32 +126,48 @@ impl Node {
         }
     }
 
-    /// Where the value at a path such as `error.code` or `entries[2]` stands, or as much of the way to it as there
-    /// is. A name finds its field in `snake_case` as well as in `camelCase`.
-    pub(crate) fn find(&self, path: &str) -> At {
-        let mut node = self;
-        let mut at = self.at;
-        for step in path.split(['.', '[']).filter(|step| !step.is_empty()) {
-            let next = match &node.content {
+    /// Finds what is at a path such as `error.code` or `entries[2]`, or as much of the way to it as there is. A name
+    /// finds its field in `snake_case` as well as in `camelCase`.
+    pub(crate) fn find(&self, path: &str) -> Spot<'_> {
+        let mut spot = Spot { path: String::new(), key_at: self.at, node: self };
+        let mut steps = path.split(['.', '[']).filter(|step| !step.is_empty());
+        for step in steps.by_ref() {
+            let next = match &spot.node.content {
                 Content::List(items) => step
                     .strip_suffix(']')
                     .and_then(|index| index.parse().ok())
                     .and_then(|index: usize| items.get(index))
-                    .map(|item| (item.at, item)),
+                    .map(|item| (format!("[{step}"), item.at, item)),
                 Content::Map(entries) => entries
                     .iter()
                     .find(|entry| super::fields::camel(&entry.key) == super::fields::camel(step))
-                    .map(|entry| {
-                        (if is_scalar(&entry.value) { entry.value.at } else { entry.key_at }, &entry.value)
-                    }),
+                    .map(|entry| (format!(".{}", entry.key), entry.key_at, &entry.value)),
                 Content::Null | Content::Bool(_) | Content::Int(_) | Content::Float(_) | Content::Text(_) => {
                     None
                 }
             };
-            let Some((found, child)) = next else { break };
-            (at, node) = (found, child);
+            let Some((written, key_at, node)) = next else {
+                return Spot { path: path.to_owned(), ..spot };
+            };
+            spot = Spot { path: spot.path + &written, key_at, node };
         }
-        at
+        Spot { path: spot.path.trim_start_matches('.').to_owned(), ..spot }
+    }
+}
+
+/// A place in a tree, found by its path.
+pub(crate) struct Spot<'n> {
+    /// The path as the file's author writes it; as it was asked for if it does not exist.
+    pub(crate) path: String,
+    /// Where the key stands, or the item of a list.
+    pub(crate) key_at: At,
+    node: &'n Node,
+}
+
+impl Spot<'_> {
+    /// Where the value stands; of a longer one its key.
+    pub(crate) fn value_at(&self) -> At {
+        if is_scalar(self.node) { self.node.at } else { self.key_at }
     }
 }
 
@@ -176,6 +204,19 @@ fn message(error: &serde_saphyr::Error) -> String {
     let text = error.to_string();
     let first = text.lines().next().unwrap_or_default();
     first.split(" at line ").next().unwrap_or(first).trim_end_matches([':', ' ']).to_owned()
+}
+
+/// What to do about a parser's message, of which the usual causes are few.
+fn help(message: &str) -> Option<&'static str> {
+    if message.contains("did not find expected") {
+        Some(
+            "all fields of a map, and all dashes of a list, begin in one column; is a line indented otherwise?",
+        )
+    } else if message.contains("unexpected character") || message.contains("cannot start any token") {
+        Some("a text that has such characters has to be in quotes")
+    } else {
+        None
+    }
 }
 
 // === Raw ===

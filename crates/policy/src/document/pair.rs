@@ -60,11 +60,14 @@ fn is_of_descriptors(section: &str) -> bool {
 /// The sections that are wanted, and the others. What is no map has no sections and is left whole, to be complained
 /// about once.
 fn split(node: Node, is_wanted: impl Fn(&str) -> bool) -> (Node, Node) {
-    let Node { at, content } = node;
+    let Node { at, key, content } = node;
     let Content::Map(entries) = content else {
-        return (Node { at, content: Content::Null }, Node { at, content });
+        return (Node::null(at), Node { at, key, content });
     };
     let (wanted, others): (Vec<Entry>, Vec<Entry>) =
         entries.into_iter().partition(|entry| is_wanted(&entry.key));
-    (Node { at, content: Content::Map(wanted) }, Node { at, content: Content::Map(others) })
+    (
+        Node { at, key: key.clone(), content: Content::Map(wanted) },
+        Node { at, key, content: Content::Map(others) },
+    )
 }

@@ -48,7 +48,7 @@ impl Node {
                 let written = findings.text(self.at).trim().to_owned();
                 findings
                     .error(self.at, format!("expected text for {what}, found {}", self.describe()))
-                    .help(format!("put it into quotes: \"{written}\""));
+                    .help(format!("write `\"{written}\"`, in quotes"));
                 None
             }
             Content::Null | Content::List(_) | Content::Map(_) => self.unexpected("text", what, findings),
@@ -79,7 +79,7 @@ impl Node {
         if span.is_none() {
             findings
                 .error(text.at, format!("expected a duration above 0 for {what}, found `{}`", text.value))
-                .help("durations look like 250ms, 30s or 1m30s".to_owned());
+                .help(duration_help(&text.value));
         }
         span.map(attributes::Duration::to_std)
     }
@@ -91,7 +91,7 @@ impl Node {
         if span.is_none() {
             findings
                 .error(text.at, format!("expected a duration for {what}, found `{}`", text.value))
-                .help("durations look like 250ms, 30s or 1m30s".to_owned());
+                .help(duration_help(&text.value));
         }
         span.map(attributes::Duration::to_std)
     }
@@ -164,5 +164,14 @@ impl Node {
     fn unexpected<T>(&self, expected: &str, what: &str, findings: &mut Findings<'_>) -> Option<T> {
         findings.error(self.at, format!("expected {expected} for {what}, found {}", self.describe()));
         None
+    }
+}
+
+/// What to do about a text that is no duration.
+fn duration_help(text: &str) -> String {
+    if text.parse().is_ok_and(|number: f64| number > 0.0) {
+        format!("give a unit, such as `{text}s`")
+    } else {
+        "durations look like `250ms`, `30s` or `1m30s`".to_owned()
     }
 }

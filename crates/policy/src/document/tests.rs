@@ -60,7 +60,7 @@ fn paths_find_their_nodes() {
     let files = [SourceFile { path: "x.yml".to_owned(), text: text.to_owned() }];
     let root = Node::parse(0, text, &mut Findings::new(&files)).expect("well-formed YAML");
     let found = |path: &str| {
-        let At { start, end, .. } = root.find(path);
+        let At { start, end, .. } = root.find(path).value_at();
         text.get(start..end).unwrap_or("?")
     };
     assert_eq!(found("error.code"), "7");

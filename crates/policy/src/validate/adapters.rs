@@ -1,5 +1,6 @@
 //! Reading adapter blocks.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::descriptors::list_of;
@@ -7,24 +8,34 @@ use super::ignore_header;
 use crate::diagnostic::{At, Findings};
 use crate::document::{Content, DESCRIPTOR_SECTIONS, Document, Fields, Node};
 use crate::suggest::{did_you_mean, listed, nearest};
-use crate::{AdapterInfo, AspectKind, HandlerConfig};
+use crate::{AdapterInfo, AspectKind, HandlerConfig, ParamPart, ParamProblem};
 
 /// The adapter blocks, and what aspects find them by.
-#[derive(Debug, Default)]
-pub(super) struct Handlers {
+#[derive(Debug)]
+pub(super) struct Handlers<'a> {
+    /// What blocks can use.
+    known: &'a [&'a AdapterInfo],
     configs: Vec<HandlerConfig>,
     by_kind_and_name: BTreeMap<(AspectKind, String), (usize, At)>,
+    /// Where each block's name stands, and whether an aspect uses it.
+    places: Vec<(At, Cell<bool>)>,
     /// Names of blocks that were refused; what refers to them is not reported again.
     refused: BTreeSet<String>,
 }
 
-impl Handlers {
+impl<'a> Handlers<'a> {
     pub(super) fn read(
         document: Option<&Document>,
-        adapters: &[&AdapterInfo],
+        known: &'a [&'a AdapterInfo],
         findings: &mut Findings<'_>,
     ) -> Self {
-        let mut handlers = Self::default();
+        let mut handlers = Self {
+            known,
+            configs: Vec::new(),
+            by_kind_and_name: BTreeMap::new(),
+            places: Vec::new(),
+            refused: BTreeSet::new(),
+        };
         let Some(document) = document else { return handlers };
         let Some(mut fields) = Fields::of(&document.root, "an adapters file", findings) else {
             return handlers;
@@ -35,15 +46,31 @@ impl Handlers {
             fields.ignore(section, "it belongs into `descriptors.yml`", findings);
         }
         fields.finish(findings);
-        for block in list_of(section, "`adapters`", findings) {
-            handlers.read_block(block, adapters, findings);
+        for block in list_of(section, findings) {
+            handlers.read_block(block, findings);
         }
         handlers
     }
 
     /// The block that serves a kind under a name.
     pub(super) fn find(&self, kind: AspectKind, name: &str) -> Option<usize> {
-        self.by_kind_and_name.get(&(kind, name.to_owned())).map(|(index, _)| *index)
+        let index = self.by_kind_and_name.get(&(kind, name.to_owned())).map(|(index, _)| *index)?;
+        if let Some((_, is_used)) = self.places.get(index) {
+            is_used.set(true);
+        }
+        Some(index)
+    }
+
+    /// Warns of blocks that no aspect uses.
+    pub(super) fn report_unused(&self, findings: &mut Findings<'_>) {
+        for (config, (at, is_used)) in self.configs.iter().zip(&self.places) {
+            if !is_used.get() && !config.name.is_empty() {
+                let HandlerConfig { name, impl_name, .. } = config;
+                findings
+                    .warning(*at, format!("no aspect uses the adapter block `{name}` (`{impl_name}`)"))
+                    .help(format!("an aspect uses it with `adapter: {name}`"));
+            }
+        }
     }
 
     /// Whether there is a block of the name that was refused.
@@ -52,7 +79,7 @@ impl Handlers {
     }
 
     /// What to do about an aspect that found no block.
-    pub(super) fn help(&self, kind: AspectKind, name: &str) -> String {
+    pub(super) fn help(&self, kind: AspectKind, name: &str, is_named: bool) -> String {
         let serving: Vec<_> = self
             .by_kind_and_name
             .keys()
@@ -66,11 +93,12 @@ impl Handlers {
             format!("`{name}` is an `impl`; the block that uses it is named `{}`", config.name)
         } else if let Some(near) = nearest(name, serving.iter().copied()) {
             format!("did you mean `{near}`?")
-        } else if let Some(config) = of_name {
+        } else if let Some(config) = of_name.filter(|_| is_named) {
             let kinds = listed(config.kinds.iter().map(|kind| kind.as_str()));
             format!("the block `{name}` uses `{}`, which serves {kinds}", config.impl_name)
         } else if serving.is_empty() {
-            format!("no adapter block serves `{kind}`")
+            let able = self.known.iter().filter(|info| info.kinds.contains(&kind)).map(|info| info.name);
+            format!("no adapter block serves `{kind}`; the adapters that could are {}", listed(able))
         } else {
             format!("the blocks that serve `{kind}` are {}", listed(serving))
         }
@@ -85,11 +113,11 @@ impl Handlers {
         self.configs
     }
 
-    fn read_block(&mut self, block: &Node, adapters: &[&AdapterInfo], findings: &mut Findings<'_>) {
+    fn read_block(&mut self, block: &Node, findings: &mut Findings<'_>) {
         let Some(mut fields) = Fields::of(block, "an adapter block", findings) else { return };
         let name_node = fields.take("name", findings);
         let name = name_node
-            .and_then(|name| name.coerced_text("`name`", findings))
+            .and_then(|name| name.coerced_text(&name.name(), findings))
             .map_or(String::new(), |n| n.value);
         let kind = fields.take("kind", findings);
         let implementation = fields.take("impl", findings);
@@ -101,7 +129,7 @@ impl Handlers {
         if name.is_empty() {
             findings.warning(block.at, "the adapter block has no name, so no aspect can use it");
         }
-        let Some(info) = find(implementation, block.at, adapters, findings) else {
+        let Some(info) = find(implementation, block.at, self.known, findings) else {
             self.refused.insert(name);
             return;
         };
@@ -115,7 +143,7 @@ impl Handlers {
                 node.to_json()
             }
             Some(_) | None => {
-                report_problems(&(info.validate)(&empty), |_| block.at, info, findings);
+                report_problems((info.validate)(&empty), &Node::null(block.at), info, findings);
                 empty
             }
         };
@@ -150,6 +178,7 @@ impl Handlers {
                 .help("give them different names, and have each aspect name the one that it means");
         }
         self.configs.push(config);
+        self.places.push((at, Cell::new(false)));
     }
 }
 
@@ -166,7 +195,7 @@ fn find<'a>(
             .help(format!("the adapters are {}", listed(names())));
         return None;
     };
-    let wanted = node.coerced_text("`impl`", findings)?;
+    let wanted = node.coerced_text(&node.name(), findings)?;
     let found = adapters.iter().copied().find(|info| info.name == wanted.value);
     if found.is_none() {
         let help = did_you_mean(&wanted.value, names())
@@ -178,8 +207,10 @@ fn find<'a>(
 
 /// A block serves all kinds of its adapter, whatever it says, so a wrong kind is worth a warning only.
 fn check_kind(node: &Node, info: &AdapterInfo, findings: &mut Findings<'_>) {
-    let Some(kind) = node.coerced_text("`kind`", findings) else { return };
-    if !info.kinds.iter().any(|served| served.as_str() == kind.value) {
+    let Some(kind) = node.coerced_text(&node.name(), findings) else { return };
+    if kind.value.parse::<AspectKind>().is_err() {
+        super::aspects::report_kind(&kind, findings);
+    } else if !info.kinds.iter().any(|served| served.as_str() == kind.value) {
         let kinds = listed(info.kinds.iter().map(|kind| kind.as_str()));
         findings
             .warning(kind.at, format!("`{}` does not serve `{}`", info.name, kind.value))
@@ -192,20 +223,26 @@ fn check_params(node: &Node, info: &AdapterInfo, findings: &mut Findings<'_>) {
         findings.error(node.at, format!("expected a map for `params`, found {}", node.describe()));
         return;
     }
-    report_problems(&(info.validate)(&node.to_json()), |path| node.find(path), info, findings);
+    report_problems((info.validate)(&node.to_json()), node, info, findings);
 }
 
+/// Reports what an adapter says about its parameters where they stand.
 fn report_problems(
-    outcome: &Result<(), Vec<crate::ParamProblem>>,
-    place: impl Fn(&str) -> At,
+    outcome: Result<(), Vec<ParamProblem>>,
+    params: &Node,
     info: &AdapterInfo,
     findings: &mut Findings<'_>,
 ) {
-    for problem in outcome.as_ref().err().into_iter().flatten() {
-        let message = match problem.path.as_str() {
-            "" => format!("`{}`: {}", info.name, problem.message),
-            path => format!("`{}`: `{path}`: {}", info.name, problem.message),
+    for ParamProblem { path, part, message, help } in outcome.err().into_iter().flatten() {
+        let spot = params.find(&path);
+        let at = match part {
+            ParamPart::Name => spot.key_at,
+            ParamPart::Value => spot.value_at(),
         };
-        findings.error(place(&problem.path), message);
+        let message = match spot.path.as_str() {
+            "" => format!("`{}`: {message}", info.name),
+            path => format!("`{}`: `{path}`: {message}", info.name),
+        };
+        findings.error(at, message).maybe_help(help);
     }
 }

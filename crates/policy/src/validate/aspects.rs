@@ -8,14 +8,15 @@ mod quotas;
 
 use std::collections::BTreeMap;
 
-use ::attributes::ValueType;
 use checkcache::Validity;
 
 use super::Vocabulary;
 use super::descriptors::{Found, Section};
 use super::expressions::{check_selector, selector};
+use super::manifests::Manifest;
+use super::reach::Guards;
 use crate::diagnostic::{At, Findings};
-use crate::document::{Content, Fields, Node, Text};
+use crate::document::{Fields, Node, Text};
 use crate::snapshot::Guarded;
 use crate::suggest::{did_you_mean, listed};
 use crate::{Aspect, AspectKind, AspectParams, Phase};
@@ -23,7 +24,18 @@ use crate::{Aspect, AspectKind, AspectParams, Phase};
 /// What reading an aspect needs beside the aspect.
 pub(super) struct Context<'a> {
     pub(super) vocabulary: &'a Vocabulary<'a>,
+    /// What stands before the aspect.
+    pub(super) guards: Guards<'a>,
     pub(super) location: String,
+}
+
+/// An aspect that was read.
+pub(super) struct Read {
+    /// Where its name stands; the aspect if it has none.
+    pub(super) at: At,
+    pub(super) guarded: Guarded,
+    /// The selector that guards it alone.
+    pub(super) own: Option<String>,
 }
 
 /// The name of the adapter block that aspects use if they name none.
@@ -48,11 +60,11 @@ const PARAM_FIELDS: [&str; 13] = [
 
 /// Reads an aspect and its selector. Nothing if it cannot be compiled, which was then reported; several if it limits
 /// several quotas.
-pub(super) fn read(node: &Node, context: &Context<'_>, findings: &mut Findings<'_>) -> Vec<Guarded> {
+pub(super) fn read(node: &Node, context: &Context<'_>, findings: &mut Findings<'_>) -> Vec<Read> {
     read_all(node, context, findings).unwrap_or_default()
 }
 
-fn read_all(node: &Node, context: &Context<'_>, findings: &mut Findings<'_>) -> Option<Vec<Guarded>> {
+fn read_all(node: &Node, context: &Context<'_>, findings: &mut Findings<'_>) -> Option<Vec<Read>> {
     let manifest = &context.vocabulary.descriptors.manifest;
     let mut fields = Fields::of(node, "an aspect", findings)?;
     let kind = fields.take("kind", findings);
@@ -61,26 +73,45 @@ fn read_all(node: &Node, context: &Context<'_>, findings: &mut Findings<'_>) -> 
     let params = fields.take("params", findings);
     let ttl = fields.take("valid_duration", findings);
     let uses = fields.take("valid_use_count", findings);
+    let errors = findings.error_count();
     fields.finish_with(findings, |field| {
         PARAM_FIELDS.contains(&field).then(|| format!("`{field}` belongs under `params:`, one level deeper"))
     });
+    let is_misplaced = params.is_none() && findings.error_count() > errors;
     let selector = selector(selector_node, manifest, findings);
+    if let Some(selector) = &selector {
+        context.guards.check(selector, findings);
+    }
     let kind = read_kind(kind, node.at, findings)?;
     if matches!(kind.phase(), Phase::Preprocess | Phase::Check) {
-        check_selector(selector_node, selector.as_ref(), findings);
+        check_selector(selector.as_ref(), findings);
     }
     let handler = read_adapter(adapter, kind, node.at, context, findings);
     let validity = read_validity(ttl, uses, kind, findings);
+    if is_misplaced {
+        // Parameters that stand elsewhere are not missing.
+        return None;
+    }
     let at = params.map_or(node.at, |params| params.at);
-    let nothing = Node { at, content: Content::Null };
+    let nothing = Node::null(at);
     let reader = ParamsReader { context, at, handler };
     let all = reader.read(kind, params.unwrap_or(&nothing), findings);
     let (handler, validity) = (handler?, validity?);
-    let guarded = |(suffix, params): (String, AspectParams)| Guarded {
-        selector: selector.clone(),
-        aspect: Aspect { location: format!("{}{suffix}", context.location), kind, handler, validity, params },
+    let read = |Params { at, suffix, compiled }: Params| Read {
+        at,
+        guarded: Guarded {
+            selector: selector.as_ref().map(|selector| selector.program.clone()),
+            aspect: Aspect {
+                location: format!("{}{suffix}", context.location),
+                kind,
+                handler,
+                validity,
+                params: compiled,
+            },
+        },
+        own: selector.as_ref().map(|selector| selector.text.value.clone()),
     };
-    Some(all.into_iter().map(guarded).collect())
+    Some(all.into_iter().map(read).collect())
 }
 
 /// The kind, if it is one.
@@ -90,15 +121,20 @@ fn read_kind(node: Option<&Node>, aspect: At, findings: &mut Findings<'_>) -> Op
         findings.error(aspect, "the aspect has no `kind`").help(format!("the kinds are {names}"));
         return None;
     };
-    let text = node.coerced_text("`kind`", findings)?;
-    let Ok(kind) = text.value.parse::<AspectKind>() else {
-        let names = || AspectKind::ALL.iter().map(|kind| kind.as_str());
-        let help = did_you_mean(&text.value, names())
-            .unwrap_or_else(|| format!("the kinds are {}", listed(names())));
-        findings.error(text.at, format!("unknown aspect kind `{}`", text.value)).help(help);
-        return None;
-    };
-    Some(kind)
+    let text = node.coerced_text(&node.name(), findings)?;
+    let kind = text.value.parse().ok();
+    if kind.is_none() {
+        report_kind(&text, findings);
+    }
+    kind
+}
+
+/// Reports what is no kind.
+pub(super) fn report_kind(text: &Text, findings: &mut Findings<'_>) {
+    let names = || AspectKind::ALL.iter().map(|kind| kind.as_str());
+    let help =
+        did_you_mean(&text.value, names()).unwrap_or_else(|| format!("the kinds are {}", listed(names())));
+    findings.error(text.at, format!("unknown aspect kind `{}`", text.value)).help(help);
 }
 
 /// How long, and how often, what the aspect says may be used again; as long as the snapshot if it does not say.
@@ -119,12 +155,12 @@ fn read_validity(
         return None;
     }
     let ttl = match ttl {
-        Some(node) => Some(node.span("`valid_duration`", findings)?),
+        Some(node) => Some(node.span(&node.name(), findings)?),
         None => None,
     };
     let uses = match uses {
         Some(node) => {
-            let count = node.integer("`valid_use_count`", findings)?;
+            let count = node.integer(&node.name(), findings)?;
             let Ok(count) = u32::try_from(count) else {
                 findings.error(node.at, format!("expected a count of uses from 0, found {count}"));
                 return None;
@@ -148,7 +184,7 @@ fn read_adapter(
 ) -> Option<usize> {
     let handlers = context.vocabulary.handlers;
     let text = match node {
-        Some(node) => Some(node.coerced_text("`adapter`", findings)?),
+        Some(node) => Some(node.coerced_text(&node.name(), findings)?),
         None => None,
     };
     let named = text.filter(|text| !text.value.is_empty());
@@ -158,9 +194,17 @@ fn read_adapter(
         let hint = if named.is_none() { " (an aspect that names no adapter uses that one)" } else { "" };
         findings
             .error(at, format!("no adapter block named `{name}` serves `{kind}`{hint}"))
-            .help(handlers.help(kind, name));
+            .help(handlers.help(kind, name, named.is_some()));
     }
     found
+}
+
+/// Parameters that were read.
+struct Params {
+    at: At,
+    /// What the aspect's location has at its end.
+    suffix: String,
+    compiled: AspectParams,
 }
 
 /// Reads the parameters of an aspect.
@@ -173,13 +217,8 @@ struct ParamsReader<'a> {
 }
 
 impl ParamsReader<'_> {
-    /// The parameters of each aspect that this one stands for, and what its location has at its end.
-    fn read(
-        &self,
-        kind: AspectKind,
-        params: &Node,
-        findings: &mut Findings<'_>,
-    ) -> Vec<(String, AspectParams)> {
+    /// The parameters of each aspect that this one stands for.
+    fn read(&self, kind: AspectKind, params: &Node, findings: &mut Findings<'_>) -> Vec<Params> {
         let Some(fields) = Fields::of(params, format!("the params of a `{kind}` aspect"), findings) else {
             return Vec::new();
         };
@@ -197,20 +236,33 @@ impl ParamsReader<'_> {
             AspectKind::Attributes => Some(AspectParams::Attributes(self.attributes(fields, findings))),
             AspectKind::Quotas => return self.quotas(fields, findings),
         };
-        params.map(|params| (String::new(), params)).into_iter().collect()
+        params
+            .map(|params| Params { at: self.at, suffix: String::new(), compiled: params })
+            .into_iter()
+            .collect()
     }
 
-    fn manifest(&self) -> &BTreeMap<String, ValueType> {
+    fn manifest(&self) -> &Manifest {
         &self.context.vocabulary.descriptors.manifest
     }
 }
 
-/// The name of a descriptor, or a default.
-fn descriptor_name(node: Option<&Node>, at: At, default: &str, findings: &mut Findings<'_>) -> Option<Text> {
-    match node {
-        Some(name) => name.text("`descriptor_name`", findings),
-        None => Some(Text { at, value: default.to_owned() }),
+/// The name of a descriptor, or a default. That there is neither is reported.
+fn descriptor_name(
+    fields: &mut Fields<'_>,
+    at: At,
+    default: Option<&str>,
+    what: &str,
+    findings: &mut Findings<'_>,
+) -> Option<Text> {
+    if let Some(name) = fields.take("descriptor_name", findings) {
+        return name.text(&name.name(), findings);
     }
+    if default.is_none() {
+        let name = fields.spelled("descriptor_name");
+        findings.error(at, format!("the {what} has no {name}"));
+    }
+    default.map(|default| Text { at, value: default.to_owned() })
 }
 
 /// Reports what of a list names a descriptor that an earlier one names.
@@ -236,10 +288,6 @@ fn find<'d, D>(
     match section.find(&name.value) {
         Found::Descriptor(descriptor) => Some(descriptor),
         Found::Refused => None,
-        Found::Nothing if name.value.is_empty() => {
-            findings.error(name.at, format!("the {what} has no `descriptor_name`"));
-            None
-        }
         Found::Nothing => {
             let help = did_you_mean(&name.value, section.names())
                 .unwrap_or_else(|| format!("the declared {what}s are {}", listed(section.names())));

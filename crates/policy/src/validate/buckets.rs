@@ -11,6 +11,8 @@ pub(super) fn read(node: &Node, at: At, findings: &mut Findings<'_>) -> Option<B
     let linear = fields.take("linear_buckets", findings);
     let exponential = fields.take("exponential_buckets", findings);
     let explicit = fields.take("explicit_buckets", findings);
+    let [one, two, three] =
+        ["linear_buckets", "exponential_buckets", "explicit_buckets"].map(|name| fields.spelled(name));
     fields.finish(findings);
     match (linear, exponential, explicit) {
         (Some(node), None, None) => read_linear(node, findings),
@@ -19,18 +21,18 @@ pub(super) fn read(node: &Node, at: At, findings: &mut Findings<'_>) -> Option<B
         _ => {
             findings
                 .error(at, "`buckets` has to have exactly one shape")
-                .help("give `linear_buckets`, `exponential_buckets` or `explicit_buckets`");
+                .help(format!("give {one}, {two} or {three}"));
             None
         }
     }
 }
 
 fn read_linear(node: &Node, findings: &mut Findings<'_>) -> Option<Buckets> {
-    let mut fields = Fields::of(node, "`linear_buckets`", findings)?;
+    let mut fields = Fields::of(node, node.name(), findings)?;
     let count = count(&mut fields, node, findings);
     let width = number_above(0.0, &mut fields, "width", node, findings);
     let offset = match fields.take("offset", findings) {
-        Some(offset) => offset.number("`offset`", findings),
+        Some(offset) => offset.number(&offset.name(), findings),
         None => Some(0.0),
     };
     fields.finish(findings);
@@ -38,7 +40,7 @@ fn read_linear(node: &Node, findings: &mut Findings<'_>) -> Option<Buckets> {
 }
 
 fn read_exponential(node: &Node, findings: &mut Findings<'_>) -> Option<Buckets> {
-    let mut fields = Fields::of(node, "`exponential_buckets`", findings)?;
+    let mut fields = Fields::of(node, node.name(), findings)?;
     let count = count(&mut fields, node, findings);
     let growth_factor = number_above(1.0, &mut fields, "growth_factor", node, findings);
     let scale = number_above(0.0, &mut fields, "scale", node, findings);
@@ -47,10 +49,10 @@ fn read_exponential(node: &Node, findings: &mut Findings<'_>) -> Option<Buckets>
 }
 
 fn read_explicit(node: &Node, findings: &mut Findings<'_>) -> Option<Buckets> {
-    let mut fields = Fields::of(node, "`explicit_buckets`", findings)?;
+    let mut fields = Fields::of(node, node.name(), findings)?;
     let list = fields.take("bounds", findings);
     fields.finish(findings);
-    let nodes = list.map_or(&[][..], |list| list.list("`bounds`", findings));
+    let nodes = list.map_or(&[][..], |list| list.list(&list.name(), findings));
     if nodes.len() > BUCKETS_MAX {
         findings.error(node.at, format!("there are more than {BUCKETS_MAX} bounds"));
         return None;
@@ -58,7 +60,7 @@ fn read_explicit(node: &Node, findings: &mut Findings<'_>) -> Option<Buckets> {
     let mut bounds: Vec<f64> = Vec::with_capacity(nodes.len());
     for node in nodes {
         let bound = node.number("a bound", findings)?;
-        if bounds.last().is_some_and(|before| bound <= *before) {
+        if bounds.last().is_some_and(|before| bound <= just_above(*before)) {
             findings.error(
                 node.at,
                 format!("bounds have to increase, and {bound} is not above the one before it"),
@@ -70,16 +72,22 @@ fn read_explicit(node: &Node, findings: &mut Findings<'_>) -> Option<Buckets> {
     Some(Buckets::Explicit(bounds))
 }
 
+/// The largest number that counts as equal: bounds that are computed differ in their last digits.
+fn just_above(number: f64) -> f64 {
+    (0..5).fold(number, |number, _| number.next_up())
+}
+
 fn count(fields: &mut Fields<'_>, node: &Node, findings: &mut Findings<'_>) -> Option<usize> {
     let found = fields.take("num_finite_buckets", findings);
+    let name = found.map_or_else(|| fields.spelled("num_finite_buckets"), Node::name);
     let number = match found {
-        Some(found) => found.integer("`num_finite_buckets`", findings)?,
+        Some(found) => found.integer(&found.name(), findings)?,
         None => 0,
     };
     let count = usize::try_from(number).ok().filter(|count| (1..=BUCKETS_MAX).contains(count));
     if count.is_none() {
         let at = found.map_or(node.at, |found| found.at);
-        findings.error(at, format!("`num_finite_buckets` has to be from 1 to {BUCKETS_MAX}"));
+        findings.error(at, format!("{name} has to be from 1 to {BUCKETS_MAX}"));
     }
     count
 }
@@ -92,13 +100,14 @@ fn number_above(
     findings: &mut Findings<'_>,
 ) -> Option<f64> {
     let found = fields.take(field, findings);
+    let name = found.map_or_else(|| fields.spelled(field), Node::name);
     let number = match found {
-        Some(found) => found.number(&format!("`{field}`"), findings)?,
+        Some(found) => found.number(&name, findings)?,
         None => 0.0,
     };
     if number > least {
         return Some(number);
     }
-    findings.error(found.map_or(node.at, |found| found.at), format!("`{field}` has to be above {least}"));
+    findings.error(found.map_or(node.at, |found| found.at), format!("{name} has to be above {least}"));
     None
 }

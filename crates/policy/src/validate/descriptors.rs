@@ -4,12 +4,11 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use attributes::ValueType;
-
-use super::manifests::{self, value_type};
+use super::manifests::{self, Manifest, value_type};
 use super::{buckets, ignore_header};
 use crate::diagnostic::{At, Findings};
-use crate::document::{DESCRIPTOR_SECTIONS, Document, Fields, Node, Text};
+use crate::document::{Content, DESCRIPTOR_SECTIONS, Document, Fields, Node, Text};
+use crate::suggest::listed;
 use crate::template::{InvalidTemplate, Template};
 use crate::{
     Labels, LogDescriptor, MetricDescriptor, MetricKind, MonitoredResourceDescriptor, PayloadFormat,
@@ -19,7 +18,7 @@ use crate::{
 /// Everything that is declared.
 #[derive(Debug, Default)]
 pub(super) struct Descriptors {
-    pub(super) manifest: BTreeMap<String, ValueType>,
+    pub(super) manifest: Manifest,
     pub(super) metrics: Section<Arc<MetricDescriptor>>,
     pub(super) logs: Section<LogShape>,
     pub(super) quotas: Section<Arc<QuotaDescriptor>>,
@@ -29,8 +28,17 @@ pub(super) struct Descriptors {
 #[derive(Debug)]
 pub(super) struct Section<D> {
     pub(super) in_order: Vec<D>,
-    /// Every name, also those of descriptors that were refused, which have no position.
-    by_name: BTreeMap<String, (Option<usize>, At)>,
+    /// Every name, also those of descriptors that were refused.
+    by_name: BTreeMap<String, Declared>,
+}
+
+/// A name that a descriptor has.
+#[derive(Debug)]
+struct Declared {
+    at: At,
+    /// The descriptor's position; `None` if it was refused.
+    index: Option<usize>,
+    is_used: Cell<bool>,
 }
 
 /// A log descriptor with its compiled template.
@@ -39,7 +47,6 @@ pub(super) struct LogShape {
     pub(super) descriptor: Arc<LogDescriptor>,
     pub(super) template: Result<Arc<Template>, InvalidTemplate>,
     text: Text,
-    is_used: Cell<bool>,
 }
 
 /// What looking for a descriptor found.
@@ -76,26 +83,25 @@ impl Descriptors {
         descriptors
     }
 
+    /// Warns of descriptors that no aspect names. Resources and principals are named by none.
+    pub(super) fn report_unused(&self, findings: &mut Findings<'_>) {
+        self.metrics.report_unused("metric", findings);
+        self.logs.report_unused("log", findings);
+        self.quotas.report_unused("quota", findings);
+    }
+
     /// Reports templates that are wrong. One that no aspect uses is in nobody's way.
     pub(super) fn report_templates(&self, findings: &mut Findings<'_>) {
         for log in &self.logs.in_order {
             let Err(error) = &log.template else { continue };
             let at = log.text.locate(&error.span, findings);
             let message = format!("the template of log `{}`: {error}", log.descriptor.name);
-            if log.is_used.get() {
+            if self.logs.is_used(&log.descriptor.name) {
                 findings.error(at, message);
             } else {
                 findings.warning(at, message).help("no aspect uses the log; one that did would be refused");
             }
         }
-    }
-}
-
-impl LogShape {
-    /// The template, for an aspect; `None` if there is something wrong with it, which is then reported.
-    pub(super) fn template(&self) -> Option<&Arc<Template>> {
-        self.is_used.set(true);
-        self.template.as_ref().ok()
     }
 }
 
@@ -113,7 +119,7 @@ impl<D> Section<D> {
         findings: &mut Findings<'_>,
     ) -> Self {
         let mut descriptors = Self::default();
-        for node in list_of(section, &format!("the {what} descriptors"), findings) {
+        for node in list_of(section, findings) {
             let Some(mut fields) = Fields::of(node, format!("a {what} descriptor"), findings) else {
                 continue;
             };
@@ -123,8 +129,8 @@ impl<D> Section<D> {
             let descriptor = read(common, &mut fields, node, findings);
             fields.finish(findings);
             let Some(name) = name else { continue };
-            if let Some((_, first)) = descriptors.by_name.get(&name.value) {
-                let place = findings.place(*first);
+            if let Some(first) = descriptors.by_name.get(&name.value) {
+                let place = findings.place(first.at);
                 findings.error(name.at, format!("there is another {what} `{}` at {place}", name.value));
                 continue;
             }
@@ -132,16 +138,27 @@ impl<D> Section<D> {
                 descriptors.in_order.push(descriptor);
                 descriptors.in_order.len() - 1
             });
-            descriptors.by_name.insert(name.value, (index, name.at));
+            let declared = Declared { at: name.at, index, is_used: Cell::new(false) };
+            descriptors.by_name.insert(name.value, declared);
         }
         descriptors
     }
 
+    /// The descriptor of a name, for an aspect.
     pub(super) fn find(&self, name: &str) -> Found<'_, D> {
-        match self.by_name.get(name) {
-            None => Found::Nothing,
-            Some((index, _)) => {
-                index.and_then(|index| self.in_order.get(index)).map_or(Found::Refused, Found::Descriptor)
+        let Some(declared) = self.by_name.get(name) else { return Found::Nothing };
+        declared.is_used.set(true);
+        declared.index.and_then(|index| self.in_order.get(index)).map_or(Found::Refused, Found::Descriptor)
+    }
+
+    fn is_used(&self, name: &str) -> bool {
+        self.by_name.get(name).is_some_and(|declared| declared.is_used.get())
+    }
+
+    fn report_unused(&self, what: &str, findings: &mut Findings<'_>) {
+        for (name, Declared { at, is_used, .. }) in &self.by_name {
+            if !is_used.get() {
+                findings.warning(*at, format!("no aspect uses the {what} `{name}`"));
             }
         }
     }
@@ -152,8 +169,13 @@ impl<D> Section<D> {
 }
 
 /// The items of a section that may not be there.
-pub(super) fn list_of<'n>(section: Option<&'n Node>, what: &str, findings: &mut Findings<'_>) -> &'n [Node] {
-    section.map_or(&[], |section| section.list(what, findings))
+pub(super) fn list_of<'n>(section: Option<&'n Node>, findings: &mut Findings<'_>) -> &'n [Node] {
+    section.map_or(&[], |section| section.list(&section.name(), findings))
+}
+
+/// Whether a list is not there, or has no items. What is no list was reported.
+pub(super) fn is_empty(section: Option<&Node>) -> bool {
+    section.is_none_or(|section| section.content == Content::List(Vec::new()))
 }
 
 /// What descriptors have in common.
@@ -166,7 +188,7 @@ impl Common {
     fn read(name: Option<&Text>, fields: &mut Fields<'_>, findings: &mut Findings<'_>) -> Self {
         let mut labels = Labels::new();
         let node = fields.take("labels", findings);
-        for entry in node.map_or(&[][..], |node| node.map("`labels`", findings)) {
+        for entry in node.map_or(&[][..], |node| node.map(&node.name(), findings)) {
             if let Some(value_type) = value_type(&entry.value, &format!("label `{}`", entry.key), findings) {
                 labels.insert(entry.key.as_str().into(), value_type);
             }
@@ -177,7 +199,7 @@ impl Common {
 
 fn name(fields: &mut Fields<'_>, node: &Node, what: &str, findings: &mut Findings<'_>) -> Option<Text> {
     let name = match fields.take("name", findings) {
-        Some(name) => name.text("`name`", findings)?,
+        Some(name) => name.text(&name.name(), findings)?,
         None => Text { at: node.at, value: String::new() },
     };
     if name.value.is_empty() {
@@ -189,7 +211,7 @@ fn name(fields: &mut Fields<'_>, node: &Node, what: &str, findings: &mut Finding
 
 fn prose(fields: &mut Fields<'_>, name: &'static str, findings: &mut Findings<'_>) -> String {
     let node = fields.take(name, findings);
-    node.and_then(|node| node.text(&format!("`{name}`"), findings)).map_or(String::new(), |text| text.value)
+    node.and_then(|node| node.text(&node.name(), findings)).map_or(String::new(), |text| text.value)
 }
 
 const METRIC_KINDS: [(&str, i64, Option<MetricKind>); 4] = [
@@ -209,7 +231,7 @@ fn metric(
     let description = prose(fields, "description", findings);
     let kind = one_of(fields, "kind", &METRIC_KINDS, node, findings);
     let value = match fields.take("value", findings) {
-        Some(value) => value_type(value, "`value`", findings),
+        Some(value) => value_type(value, &value.name(), findings),
         None => {
             findings
                 .error(node.at, "the metric has no `value`")
@@ -221,9 +243,12 @@ fn metric(
     let buckets = match (kind, buckets) {
         (Some(MetricKind::Distribution), Some(entry)) => buckets::read(&entry.value, entry.key_at, findings),
         (Some(MetricKind::Distribution), None) => {
+            let [linear, exponential, explicit] =
+                ["linear_buckets", "exponential_buckets", "explicit_buckets"]
+                    .map(|name| fields.spelled(name));
             findings
                 .error(node.at, "a distribution has to have `buckets`")
-                .help("give it `linear_buckets`, `exponential_buckets` or `explicit_buckets`");
+                .help(format!("give it {linear}, {exponential} or {explicit}"));
             None
         }
         (Some(MetricKind::Gauge | MetricKind::Counter), Some(entry)) => {
@@ -261,11 +286,12 @@ fn log(
     let payload_format = one_of(fields, "payload_format", &PAYLOAD_FORMATS, node, findings);
     let template = fields.take("log_template", findings);
     let text = match template {
-        Some(template) => template.text("`log_template`", findings)?,
+        Some(template) => template.text(&template.name(), findings)?,
         None => Text { at: node.at, value: String::new() },
     };
     if text.value.is_empty() {
-        findings.error(text.at, "the log has no `log_template`");
+        let name = template.map_or_else(|| fields.spelled("log_template"), Node::name);
+        findings.error(text.at, format!("the log has no {name}"));
         return None;
     }
     let Common { name, labels } = common;
@@ -274,7 +300,7 @@ fn log(
     let payload_format = payload_format?;
     let descriptor =
         Arc::new(LogDescriptor { name, display_name, description, payload_format, log_template, labels });
-    Some(LogShape { descriptor, template, text, is_used: Cell::new(false) })
+    Some(LogShape { descriptor, template, text })
 }
 
 fn quota(
@@ -286,7 +312,7 @@ fn quota(
     let display_name = prose(fields, "display_name", findings);
     let description = prose(fields, "description", findings);
     let rate_limit = match fields.take("rate_limit", findings) {
-        Some(node) => node.boolean("`rate_limit`", findings)?,
+        Some(node) => node.boolean(&node.name(), findings)?,
         None => false,
     };
     let Common { name, labels } = common;
@@ -319,12 +345,13 @@ fn one_of<T: Copy>(
     let found = fields.take(field, findings);
     let at = found.map_or(node.at, |found| found.at);
     let value = match found {
-        Some(found) => found.enumeration(&format!("`{field}`"), words, findings)?,
+        Some(found) => found.enumeration(&found.name(), words, findings)?,
         None => None,
     };
     if value.is_none() {
-        let names = crate::suggest::listed(words.iter().skip(1).map(|(word, _, _)| *word));
-        findings.error(at, format!("no `{field}` is given")).help(format!("the values are {names}"));
+        let name = found.map_or_else(|| fields.spelled(field), Node::name);
+        let words = listed(words.iter().skip(1).map(|(word, _, _)| *word));
+        findings.error(at, format!("no {name} is given")).help(format!("the values are {words}"));
     }
     value
 }

@@ -1,18 +1,23 @@
 //! Compiling the expressions of a configuration.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use attributes::ValueType;
 use expr::Program;
 
 use super::cacheability;
+use super::manifests::Manifest;
 use crate::Labels;
 use crate::diagnostic::{At, Findings};
 use crate::document::{Node, Text};
 use crate::suggest::did_you_mean;
 
-type Manifest = BTreeMap<String, ValueType>;
+/// A compiled selector.
+#[derive(Debug)]
+pub(super) struct Selector {
+    pub(super) program: Program,
+    pub(super) text: Text,
+}
 
 /// Compiles a text. What is wrong with it is reported inside of it.
 pub(super) fn compile(
@@ -25,20 +30,35 @@ pub(super) fn compile(
         findings.error(text.at, format!("no expression for {what}"));
         return None;
     }
-    match expr::compile(&text.value, manifest) {
+    match expr::compile(&text.value, &manifest.types) {
         Ok(program) => {
             for warning in program.warnings() {
                 findings.warning(text.locate(&warning.span, findings), warning.message.clone());
             }
             Some(program)
         }
+        // The span is that of an attribute if it is one that is not known.
+        Err(error) if text.value.get(error.span.clone()).is_some_and(|name| manifest.is_refused(name)) => {
+            None
+        }
         Err(error) => {
             findings
-                .error(text.locate(&error.span, findings), format!("{what}: {}", error.message))
+                .error(text.locate(&error.span, findings), format!("{what}: {}", quoting(&error.message)))
                 .maybe_help(error.suggestion);
             None
         }
     }
+}
+
+/// A message about a name, with the name as all other messages have it.
+fn quoting(message: &str) -> String {
+    for unknown in ["unknown attribute", "unknown function"] {
+        let name = message.strip_prefix(unknown).map(|rest| rest.trim_start_matches([':', ' ']));
+        if let Some(name) = name {
+            return format!("{unknown} `{name}`");
+        }
+    }
+    message.to_owned()
 }
 
 /// Compiles a text that has to be of one type.
@@ -63,21 +83,20 @@ pub(super) fn selector(
     node: Option<&Node>,
     manifest: &Manifest,
     findings: &mut Findings<'_>,
-) -> Option<Program> {
-    let text = node?.coerced_text("`selector`", findings)?;
+) -> Option<Selector> {
+    let node = node?;
+    let text = node.coerced_text(&node.name(), findings)?;
     if text.value.is_empty() {
         return None;
     }
-    compile_as(ValueType::Bool, &text, "a selector", manifest, findings)
+    let program = compile_as(ValueType::Bool, &text, "a selector", manifest, findings)?;
+    Some(Selector { program, text })
 }
 
 /// Warns of what a selector of checks should rather not look at.
-pub(super) fn check_selector(node: Option<&Node>, selector: Option<&Program>, findings: &mut Findings<'_>) {
-    // What was compiled is a text.
-    if let (Some(node), Some(selector)) = (node, selector)
-        && let Some(text) = node.coerced_text("`selector`", findings)
-    {
-        cacheability::check(selector, &text, "this selector", findings);
+pub(super) fn check_selector(selector: Option<&Selector>, findings: &mut Findings<'_>) {
+    if let Some(Selector { program, text }) = selector {
+        cacheability::check(program, text, "this selector", findings);
     }
 }
 
@@ -90,7 +109,7 @@ pub(super) fn labels(
     manifest: &Manifest,
     findings: &mut Findings<'_>,
 ) -> Vec<(Arc<str>, Program)> {
-    let entries = node.map_or(&[][..], |node| node.map("`labels`", findings));
+    let entries = node.map_or(&[][..], |node| node.map(&node.name(), findings));
     let missing: Vec<_> = expected
         .keys()
         .filter(|name| !entries.iter().any(|entry| entry.key == ***name))

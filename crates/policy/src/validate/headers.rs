@@ -39,7 +39,7 @@ pub(super) fn take(
 ) -> HeaderRules {
     let [request, response] = ["request_header_operations", "response_header_operations"].map(|field| {
         let section = fields.take(field, findings);
-        let nodes = list_of(section, &format!("`{field}`"), findings);
+        let nodes = list_of(section, findings);
         nodes.iter().filter_map(|node| rule(node, vocabulary, findings)).collect()
     });
     HeaderRules { request, response }
@@ -55,10 +55,10 @@ fn rule(node: &Node, vocabulary: &Vocabulary<'_>, findings: &mut Findings<'_>) -
         findings.error(node.at, "the header operation has no `name`");
         return None;
     };
-    let name = header_name(&name.text("`name`", findings)?, findings)?;
+    let name = header_name(&name.text(&name.name(), findings)?, findings)?;
     let kind = match operation {
         Some(operation) => {
-            operation.enumeration("`operation`", &OPERATIONS, findings)?.unwrap_or(Kind::Replace)
+            operation.enumeration(&operation.name(), &OPERATIONS, findings)?.unwrap_or(Kind::Replace)
         }
         None => Kind::Replace,
     };

@@ -1,6 +1,6 @@
 //! Reading manifests: which attributes there are, and the types of values.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use attributes::ValueType;
 
@@ -8,29 +8,57 @@ use super::descriptors::list_of;
 use crate::diagnostic::{At, Findings};
 use crate::document::{Content, Fields, Node};
 
+/// The attributes that expressions may name.
+#[derive(Debug, Default)]
+pub(super) struct Manifest {
+    pub(super) types: BTreeMap<String, ValueType>,
+    /// Names of attributes whose declaration was refused; what names them is not reported again.
+    refused: BTreeSet<String>,
+}
+
 /// Reads the section `manifests`.
-pub(super) fn read(section: Option<&Node>, findings: &mut Findings<'_>) -> BTreeMap<String, ValueType> {
+pub(super) fn read(section: Option<&Node>, findings: &mut Findings<'_>) -> Manifest {
     let mut declared = Declared::default();
-    for manifest in list_of(section, "`manifests`", findings) {
+    for manifest in list_of(section, findings) {
         let Some(mut fields) = Fields::of(manifest, "a manifest", findings) else { continue };
         if let Some(name) = fields.take("name", findings) {
-            name.coerced_text("`name`", findings);
+            name.coerced_text(&name.name(), findings);
         }
         if let Some(revision) = fields.take("revision", findings) {
-            revision.coerced_text("`revision`", findings);
+            revision.coerced_text(&revision.name(), findings);
         }
         if let Some(attributes) = fields.take("attributes", findings) {
             declared.read(attributes, findings);
         }
         fields.finish(findings);
     }
-    declared.types
+    declared.manifest
+}
+
+impl Manifest {
+    pub(super) fn type_of(&self, name: &str) -> Option<ValueType> {
+        self.types.get(name).copied()
+    }
+
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.types.keys().map(String::as_str)
+    }
+
+    /// Whether an attribute is declared in a way that was refused.
+    pub(super) fn is_refused(&self, name: &str) -> bool {
+        self.refused.contains(name)
+    }
+
+    fn refuse(&mut self, name: &str) {
+        self.types.remove(name);
+        self.refused.insert(name.to_owned());
+    }
 }
 
 /// Attributes and where each was declared.
 #[derive(Default)]
 struct Declared {
-    types: BTreeMap<String, ValueType>,
+    manifest: Manifest,
     places: BTreeMap<String, At>,
 }
 
@@ -40,9 +68,8 @@ impl Declared {
         if let Content::List(items) = &attributes.content {
             for item in items {
                 let Some(mut fields) = Fields::of(item, "an attribute", findings) else { continue };
-                let name = fields.take("name", findings).and_then(|name| name.text("`name`", findings));
-                let value_type = information(&mut fields, findings);
-                fields.finish(findings);
+                let name = fields.take("name", findings).and_then(|name| name.text(&name.name(), findings));
+                let value_type = information(fields, findings);
                 match name {
                     Some(name) => self.add(&name.value, name.at, value_type, findings),
                     None => drop(findings.error(item.at, "the attribute has no name")),
@@ -50,12 +77,12 @@ impl Declared {
             }
             return;
         }
-        for entry in attributes.map("`attributes`", findings) {
-            let Some(mut fields) = Fields::of(&entry.value, "an attribute's information", findings) else {
+        for entry in attributes.map(&attributes.name(), findings) {
+            let Some(fields) = Fields::of(&entry.value, "an attribute's information", findings) else {
+                self.manifest.refuse(&entry.key);
                 continue;
             };
-            let value_type = information(&mut fields, findings);
-            fields.finish(findings);
+            let value_type = information(fields, findings);
             self.add(&entry.key, entry.key_at, value_type, findings);
         }
     }
@@ -74,39 +101,47 @@ impl Declared {
         let value_type = match value_type {
             Ok(Some(value_type)) => value_type,
             // Was reported where the type stands.
-            Err(()) => return,
+            Err(()) => {
+                self.manifest.refuse(name);
+                return;
+            }
             Ok(None) => {
                 findings
                     .warning(
                         at,
                         format!("attribute `{name}` has no value type, so no expression can name it"),
                     )
-                    .help("declare its `value_type`");
+                    .help("declare its type, such as `valueType: STRING`");
                 return;
             }
         };
-        match self.types.insert(name.to_owned(), value_type) {
+        match self.manifest.type_of(name) {
             Some(before) if before != value_type => {
                 let place = self.places.get(name).map_or(String::new(), |at| findings.place(*at));
                 findings
                     .error(at, format!("attribute `{name}` is {value_type} here and {before} at {place}"));
+                self.manifest.refuse(name);
             }
-            Some(_) | None => {
+            None if !self.manifest.is_refused(name) => {
+                self.manifest.types.insert(name.to_owned(), value_type);
                 self.places.insert(name.to_owned(), at);
             }
+            Some(_) | None => {}
         }
     }
 }
 
-/// The type that an attribute's information gives; `Err` if it gives one that there is not.
-fn information(fields: &mut Fields<'_>, findings: &mut Findings<'_>) -> Result<Option<ValueType>, ()> {
+/// The type that an attribute's information gives; `Err` if something is wrong with it, so that it may have been meant
+/// to give one.
+fn information(mut fields: Fields<'_>, findings: &mut Findings<'_>) -> Result<Option<ValueType>, ()> {
+    let errors = findings.error_count();
     if let Some(description) = fields.take("description", findings) {
-        description.coerced_text("`description`", findings);
+        description.coerced_text(&description.name(), findings);
     }
-    match fields.take("value_type", findings) {
-        None => Ok(None),
-        Some(node) => value_type(node, "`value_type`", findings).map(Some).ok_or(()),
-    }
+    let value = fields.take("value_type", findings);
+    let value_type = value.and_then(|node| value_type(node, &node.name(), findings));
+    fields.finish(findings);
+    if findings.error_count() == errors { Ok(value_type) } else { Err(()) }
 }
 
 /// A type by its name or number.

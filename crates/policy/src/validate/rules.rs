@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use super::aspects::{self, Context};
+use super::aspects::{self, Context, Read};
 use super::descriptors::list_of;
 use super::expressions::{check_selector, selector};
+use super::reach::{Definitions, Guards};
 use super::{Vocabulary, headers, ignore_header};
 use crate::diagnostic::Findings;
 use crate::document::{Content, Fields, Node, RulesDocument};
@@ -37,30 +38,33 @@ pub(super) fn read(
     let section = fields.take("rules", findings);
     fields.finish(findings);
     let prefix = format!("{}/{} ", rules.scope, rules.subject);
-    Reader { vocabulary, findings }.rules(section, &prefix, 1)
+    let guards = Guards::new(&rules.subject, vocabulary.identity);
+    Reader { vocabulary, quotas: Definitions::default(), findings }.rules(section, &guards, &prefix, 1)
 }
 
 struct Reader<'a, 'f> {
     vocabulary: &'a Vocabulary<'a>,
+    /// The quotas that were defined so far.
+    quotas: Definitions,
     findings: &'a mut Findings<'f>,
 }
 
 impl Reader<'_, '_> {
-    fn rules(&mut self, section: Option<&Node>, prefix: &str, depth: usize) -> Blocks {
+    fn rules(&mut self, section: Option<&Node>, guards: &Guards<'_>, prefix: &str, depth: usize) -> Blocks {
         let mut blocks = Blocks::default();
-        let nodes = list_of(section, "`rules`", self.findings);
+        let nodes = list_of(section, self.findings);
         if let (Some(first), true) = (nodes.first(), depth > RULE_DEPTH_MAX) {
             self.findings.error(first.at, format!("rules nest deeper than {RULE_DEPTH_MAX}"));
             return blocks;
         }
         for (index, node) in nodes.iter().enumerate() {
             self.check_split(node, nodes.get(index + 1));
-            self.rule(node, &format!("{prefix}rules[{index}]"), depth, &mut blocks);
+            self.rule(node, guards, &format!("{prefix}rules[{index}]"), depth, &mut blocks);
         }
         blocks
     }
 
-    fn rule(&mut self, node: &Node, location: &str, depth: usize, blocks: &mut Blocks) {
+    fn rule(&mut self, node: &Node, around: &Guards<'_>, location: &str, depth: usize, blocks: &mut Blocks) {
         let Some(mut fields) = Fields::of(node, "a rule", self.findings) else { return };
         let selector_node = fields.take("selector", self.findings);
         let aspects = fields.take("aspects", self.findings);
@@ -71,12 +75,17 @@ impl Reader<'_, '_> {
                 .then(|| "this is a field of an aspect: aspects are listed under `aspects:`".to_owned())
         });
         let selector = selector(selector_node, &self.vocabulary.descriptors.manifest, self.findings);
-        let mut aspects = self.aspects(aspects, location);
-        let Blocks(mut nested) = self.rules(nested, &format!("{location}."), depth + 1);
+        if let Some(selector) = &selector {
+            around.check(selector, self.findings);
+        }
+        let guards = around.with(selector.as_ref());
+        let mut aspects = self.aspects(aspects, &guards, location);
+        let Blocks(mut nested) = self.rules(nested, &guards, &format!("{location}."), depth + 1);
         let mut decides = |phase| !aspects.of(phase).is_empty() || !nested.of(phase).is_empty();
         if !headers.is_empty() || decides(Phase::Preprocess) || decides(Phase::Check) {
-            check_selector(selector_node, selector.as_ref(), self.findings);
+            check_selector(selector.as_ref(), self.findings);
         }
+        let selector = selector.map(|selector| selector.program);
         for phase in Phase::ALL {
             let (aspects, nested) = (std::mem::take(aspects.of(phase)), std::mem::take(nested.of(phase)));
             let headers = match phase {
@@ -94,12 +103,23 @@ impl Reader<'_, '_> {
         }
     }
 
-    fn aspects(&mut self, section: Option<&Node>, location: &str) -> PerPhase<Vec<Guarded>> {
+    fn aspects(
+        &mut self,
+        section: Option<&Node>,
+        guards: &Guards<'_>,
+        location: &str,
+    ) -> PerPhase<Vec<Guarded>> {
         let mut aspects = PerPhase::<Vec<Guarded>>::default();
-        for (index, node) in list_of(section, "`aspects`", self.findings).iter().enumerate() {
-            let context =
-                Context { vocabulary: self.vocabulary, location: format!("{location}.aspects[{index}]") };
-            for guarded in aspects::read(node, &context, self.findings) {
+        for (index, node) in list_of(section, self.findings).iter().enumerate() {
+            let context = Context {
+                vocabulary: self.vocabulary,
+                guards: guards.with(None),
+                location: format!("{location}.aspects[{index}]"),
+            };
+            for Read { at, guarded, own } in aspects::read(node, &context, self.findings) {
+                if let Some(name) = quota_name(&guarded.aspect) {
+                    self.quotas.add(&name, at, guards, own, self.findings);
+                }
                 aspects.of(guarded.aspect.kind.phase()).push(guarded);
             }
         }

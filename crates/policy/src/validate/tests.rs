@@ -4,14 +4,20 @@
 
 mod cacheability;
 mod declared;
+mod descriptors;
+mod published;
+mod reach;
 mod rules;
+mod spelling;
+mod unused;
 
+use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use expect_test::{Expect, expect};
 
-use crate::fixture::{adapters, load_rules, load_text, rendered};
+use crate::fixture::{adapters, load_rules, load_text, rendered, rendered_rules};
 use crate::{Options, Phase, SourceFile, load};
 
 /// The files below a folder; none if there is no such folder.
@@ -32,9 +38,10 @@ fn tree(root: &Path) -> Vec<SourceFile> {
     files
 }
 
-/// Loads rules for `global` and compares all findings with what is expected.
+/// Loads rules for `global` and compares the findings about them with what is expected. What they leave unused of the
+/// shared descriptors and adapters is not their concern.
 fn check_rules(rules: &str, expected: &Expect) {
-    expected.assert_eq(&rendered(&load_rules(rules)));
+    expected.assert_eq(&rendered_rules(&load_rules(rules)));
 }
 
 /// Loads a tree and compares all findings with what is expected.
@@ -141,7 +148,7 @@ rules:
         rules: []
 "#,
     );
-    assert_eq!(loaded.diagnostics, []);
+    assert_eq!(rendered_rules(&loaded), "");
     let snapshot = loaded.snapshot.expect("there are no errors");
     let locations: Vec<_> =
         snapshot.aspects(Phase::Check).iter().map(|aspect| aspect.location.as_str()).collect();
@@ -203,20 +210,130 @@ fn vectors() -> Option<PathBuf> {
     None
 }
 
-fn errors(files: &[SourceFile]) -> Vec<String> {
-    load(files, &adapters(), &Options::default()).errors().map(ToString::to_string).collect()
+/// The configuration that Mixer 0.1.6 came with.
+#[test]
+fn configuration_of_the_original_loads_with_warnings() {
+    let Some(folder) = vectors() else { return };
+    let loaded = load(&tree(&folder.join("mixer-0.1.6")), &adapters(), &Options::default());
+    expect![[r#"
+        warning: `subject` is ignored: scope and subject are those of the file's path
+         --> scopes/global/adapters.yml:1:1
+          |
+        1 | subject: global
+          | ^^^^^^^
+
+        warning: `subject` is ignored: scope and subject are those of the file's path
+         --> scopes/global/descriptors.yml:1:1
+          |
+        1 | subject: namespace:ns
+          | ^^^^^^^
+
+        warning: `revision` is ignored: the revision is computed from the contents
+         --> scopes/global/descriptors.yml:2:1
+          |
+        2 | revision: "2022"
+          | ^^^^^^^^
+
+        warning: no aspect uses the metric `request_size`
+           --> scopes/global/descriptors.yml:118:11
+            |
+        118 |   - name: request_size
+            |           ^^^^^^^^^^^^
+
+        warning: no aspect uses the metric `response_size`
+           --> scopes/global/descriptors.yml:141:11
+            |
+        141 |   - name: response_size
+            |           ^^^^^^^^^^^^^
+
+        warning: no aspect uses the log `accesslog.combined`
+           --> scopes/global/descriptors.yml:181:11
+            |
+        181 |   - name: accesslog.combined
+            |           ^^^^^^^^^^^^^^^^^^
+
+        warning: `subject` is ignored: scope and subject are those of the file's path
+         --> scopes/global/subjects/global/rules.yml:1:1
+          |
+        1 | subject: namespace:ns
+          | ^^^^^^^
+
+        warning: `revision` is ignored: the revision is computed from the contents
+         --> scopes/global/subjects/global/rules.yml:2:1
+          |
+        2 | revision: "2022"
+          | ^^^^^^^^
+
+        warning: `kubernetes` has no output `sourcePodIp`, so `source.ip` is never derived
+          --> scopes/global/subjects/global/rules.yml:17:20
+           |
+        17 |         source.ip: sourcePodIp
+           |                    ^^^^^^^^^^^
+          = help: there is `sourcePodIP`, but it is STRING, and `source.ip` is IP_ADDRESS
+
+        warning: `kubernetes` has no output `targetPodIp`, so `target.ip` is never derived
+          --> scopes/global/subjects/global/rules.yml:23:20
+           |
+        23 |         target.ip: targetPodIp
+           |                    ^^^^^^^^^^^
+          = help: there is `targetPodIP`, but it is STRING, and `target.ip` is IP_ADDRESS
+
+        warning: the rules never apply: subject `myservice.ns.svc` is not in `svc.cluster.local`
+         --> scopes/global/subjects/myservice.ns.svc/rules.yml
+          = help: the values of `target.service` end in `.svc.cluster.local`, and so must subjects
+
+        warning: `subject` is ignored: scope and subject are those of the file's path
+         --> scopes/global/subjects/myservice.ns.svc/rules.yml:1:1
+          |
+        1 | subject: namespace:ns
+          | ^^^^^^^
+
+        warning: `revision` is ignored: the revision is computed from the contents
+         --> scopes/global/subjects/myservice.ns.svc/rules.yml:2:1
+          |
+        2 | revision: "2022"
+          | ^^^^^^^^
+    "#]]
+    .assert_eq(&rendered(&loaded));
+    assert!(loaded.snapshot.is_some());
 }
 
+/// The rules of its sample application, each on top of that.
 #[test]
-fn configuration_of_the_original_loads() {
+fn rules_of_the_sample_application_load() {
     let Some(folder) = vectors() else { return };
-    let original = tree(&folder.join("mixer-0.1.6"));
-    assert!(original.len() >= 3);
-    assert_eq!(errors(&original), [""; 0]);
-    for rules in tree(&folder.join("bookinfo-0.1.6")) {
-        let mut files = original.clone();
+    let mut texts = String::new();
+    let mut samples = tree(&folder.join("bookinfo-0.1.6"));
+    samples.sort_by(|a, b| a.path.cmp(&b.path));
+    for SourceFile { path: sample, text } in samples {
+        let mut files = tree(&folder.join("mixer-0.1.6"));
         let path = "scopes/global/subjects/ratings.default.svc.cluster.local/rules.yml".to_owned();
-        files.push(SourceFile { path, text: rules.text });
-        assert_eq!(errors(&files), [""; 0], "{}", rules.path);
+        files.push(SourceFile { path: path.clone(), text });
+        let loaded = load(&files, &adapters(), &Options::default());
+        assert!(loaded.snapshot.is_some(), "{sample}: {}", rendered(&loaded));
+        let of_sample = loaded.diagnostics.iter().filter(|found| found.file == path);
+        let found: Vec<_> = of_sample.map(|found| format!("{found}\n")).collect();
+        let _ = writeln!(texts, "== {sample}\n{}", found.join("\n"));
     }
+    expect![[r#"
+        == mixer-rule-additional-telemetry.yaml
+        warning: `revision` is ignored: the revision is computed from the contents
+         --> scopes/global/subjects/ratings.default.svc.cluster.local/rules.yml:1:1
+          |
+        1 | revision: "1"
+          | ^^^^^^^^
+
+        == mixer-rule-empty-rule.yaml
+        warning: `revision` is ignored: the revision is computed from the contents
+         --> scopes/global/subjects/ratings.default.svc.cluster.local/rules.yml:1:1
+          |
+        1 | revision: "2"
+          | ^^^^^^^^
+
+        == mixer-rule-ratings-denial.yaml
+
+        == mixer-rule-ratings-ratelimit.yaml
+
+    "#]]
+    .assert_eq(&texts);
 }

@@ -13,23 +13,24 @@ impl ParamsReader<'_> {
     pub(super) fn lists(&self, mut fields: Fields<'_>, findings: &mut Findings<'_>) -> Option<ListsParams> {
         let blacklist = fields.take("blacklist", findings);
         let expression = fields.take("check_expression", findings);
+        let name = expression.map_or_else(|| fields.spelled("check_expression"), Node::name);
         fields.finish(findings);
-        let blacklist = self.blacklist(blacklist, findings)?;
+        let blacklist = self.blacklist(blacklist, findings);
         let text = match expression {
-            Some(node) => node.text("`check_expression`", findings)?,
+            Some(node) => node.text(&node.name(), findings)?,
             None => Text { at: self.at, value: "source.ip".to_owned() },
         };
-        let check_expression = compile(&text, "`check_expression`", self.manifest(), findings)?;
-        cacheability::check(&check_expression, &text, "this aspect", findings);
+        let check_expression = compile(&text, &name, self.manifest(), findings)?;
         let found = check_expression.result_type();
         if found.carrier() != Kind::String && found != ValueType::IpAddress {
             findings.error(
                 text.at,
-                format!("`check_expression` has to be STRING or IP_ADDRESS, but the expression is {found}"),
+                format!("{name} has to be STRING or IP_ADDRESS, but the expression is {found}"),
             );
             return None;
         }
-        Some(ListsParams { blacklist, check_expression })
+        cacheability::check(&check_expression, &text, "this aspect", findings);
+        Some(ListsParams { blacklist: blacklist?, check_expression })
     }
 
     /// Whether what is on the list is refused. The block may say it for all aspects that use it; then an aspect says the
@@ -38,7 +39,7 @@ impl ParamsReader<'_> {
         let block = self.handler.and_then(|handler| self.context.vocabulary.handlers.config(handler));
         let of_block = block.and_then(|block| Some((block, block.params.get("blacklist")?.as_bool()?)));
         let of_aspect = match node {
-            Some(node) => Some((node.at, node.boolean("`blacklist`", findings)?)),
+            Some(node) => Some((node.at, node.boolean(&node.name(), findings)?)),
             None => None,
         };
         match (of_aspect, of_block) {

@@ -1,36 +1,52 @@
 //! Parameters of `metrics` aspects.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::super::descriptors::list_of;
+use super::super::descriptors::{is_empty, list_of};
 use super::super::expressions::{compile_as, labels};
 use super::{ParamsReader, descriptor_name, find};
 use crate::MetricParams;
 use crate::diagnostic::Findings;
-use crate::document::{Fields, Node};
+use crate::document::{Fields, Node, Text};
 
 impl ParamsReader<'_> {
     pub(super) fn metrics(&self, mut fields: Fields<'_>, findings: &mut Findings<'_>) -> Vec<MetricParams> {
         let section = fields.take("metrics", findings);
         fields.finish(findings);
-        let nodes = list_of(section, "`metrics`", findings);
-        if nodes.is_empty() {
+        let nodes = list_of(section, findings);
+        if is_empty(section) {
             findings.warning(self.at, "the aspect has no `metrics`, so it does nothing");
         }
-        nodes.iter().filter_map(|node| self.metric(node, findings)).collect()
+        let mut seen = BTreeMap::new();
+        let mut metrics = Vec::with_capacity(nodes.len());
+        for node in nodes {
+            let Some((name, metric)) = self.metric(node, findings) else { continue };
+            if let Some(first) = seen.get(&name.value) {
+                let place = findings.place(*first);
+                findings
+                    .warning(name.at, format!("metric `{}` is given twice; first at {place}", name.value))
+                    .help("each request is measured twice; give one of them another descriptor");
+            } else {
+                seen.insert(name.value, name.at);
+            }
+            metrics.extend(metric);
+        }
+        metrics
     }
 
-    fn metric(&self, node: &Node, findings: &mut Findings<'_>) -> Option<MetricParams> {
+    /// The name that is given, and the metric if nothing is wrong with it.
+    fn metric(&self, node: &Node, findings: &mut Findings<'_>) -> Option<(Text, Option<MetricParams>)> {
         let mut fields = Fields::of(node, "a metric", findings)?;
-        let name = fields.take("descriptor_name", findings);
+        let name = descriptor_name(&mut fields, node.at, None, "metric", findings);
         let value = fields.take("value", findings);
         let label_nodes = fields.take("labels", findings);
         fields.finish(findings);
-        let name = descriptor_name(name, node.at, "", findings)?;
+        let name = name?;
         let descriptor = find(&self.context.vocabulary.descriptors.metrics, &name, "metric", findings)?;
         let value = match value {
             Some(value) => {
-                let text = value.text("`value`", findings);
+                let text = value.text(&value.name(), findings);
                 text.and_then(|text| {
                     compile_as(descriptor.value, &text, "`value`", self.manifest(), findings)
                 })
@@ -44,6 +60,7 @@ impl ParamsReader<'_> {
         };
         let at = label_nodes.map_or(name.at, |labels| labels.at);
         let labels = labels(label_nodes, at, &descriptor.labels, &descriptor.name, self.manifest(), findings);
-        Some(MetricParams { descriptor: Arc::clone(descriptor), value: value?, labels })
+        let descriptor = Arc::clone(descriptor);
+        Some((name, value.map(|value| MetricParams { descriptor, value, labels })))
     }
 }

@@ -5,33 +5,33 @@ use std::time::Duration;
 
 use attributes::Value;
 
-use super::super::descriptors::list_of;
+use super::super::descriptors::{is_empty, list_of};
 use super::super::expressions::labels;
-use super::{ParamsReader, descriptor_name, find, report_twice};
+use super::{Params, ParamsReader, descriptor_name, find, report_twice};
 use crate::diagnostic::{At, Findings};
 use crate::document::{Fields, Node, Text};
 use crate::suggest::did_you_mean;
 use crate::{AspectParams, QuotaDescriptor, QuotaLimit, QuotaOverride, QuotaParams};
 
 impl ParamsReader<'_> {
-    /// Each quota of the aspect, and its place in it.
-    pub(super) fn quotas(
-        &self,
-        mut fields: Fields<'_>,
-        findings: &mut Findings<'_>,
-    ) -> Vec<(String, AspectParams)> {
+    /// Each quota of the aspect.
+    pub(super) fn quotas(&self, mut fields: Fields<'_>, findings: &mut Findings<'_>) -> Vec<Params> {
         let section = fields.take("quotas", findings);
         fields.finish(findings);
-        let nodes = list_of(section, "`quotas`", findings);
-        if nodes.is_empty() {
+        let nodes = list_of(section, findings);
+        if is_empty(section) {
             findings.warning(self.at, "the aspect has no `quotas`, so it does nothing");
         }
         let mut names = Vec::new();
         let mut quotas = Vec::new();
         for (index, node) in nodes.iter().enumerate() {
             if let Some((name, quota)) = self.quota(node, findings) {
+                quotas.extend(quota.map(|quota| Params {
+                    at: name.at,
+                    suffix: format!(".quotas[{index}]"),
+                    compiled: AspectParams::Quota(quota),
+                }));
                 names.push(name);
-                quotas.extend(quota.map(|quota| (format!(".quotas[{index}]"), AspectParams::Quota(quota))));
             }
         }
         report_twice(&names, "quota", findings);
@@ -41,25 +41,42 @@ impl ParamsReader<'_> {
     /// The name that is given, and the quota if nothing is wrong with it.
     fn quota(&self, node: &Node, findings: &mut Findings<'_>) -> Option<(Text, Option<QuotaParams>)> {
         let mut fields = Fields::of(node, "a quota", findings)?;
-        let name = fields.take("descriptor_name", findings);
+        let name = descriptor_name(&mut fields, node.at, None, "quota", findings);
         let label_nodes = fields.take("labels", findings);
         let amount = fields.take("max_amount", findings);
         let expiration = fields.take("expiration", findings);
         let others = fields.take("overrides", findings);
         fields.finish(findings);
-        let name = descriptor_name(name, node.at, "", findings)?;
+        let name = name?;
         let descriptor = find(&self.context.vocabulary.descriptors.quotas, &name, "quota", findings)?;
         let at = label_nodes.map_or(name.at, |labels| labels.at);
         let labels = labels(label_nodes, at, &descriptor.labels, &descriptor.name, self.manifest(), findings);
         let Some(limit) = limit(amount, expiration, node.at, descriptor, findings) else {
             return Some((name, None));
         };
-        let overrides = list_of(others, "`overrides`", findings)
+        let overrides: Vec<_> = list_of(others, findings)
             .iter()
-            .filter_map(|node| read_override(node, descriptor, limit, findings))
+            .filter_map(|node| Some((node.at, read_override(node, descriptor, limit, findings)?)))
             .collect();
+        report_unreachable(&overrides, findings);
+        let overrides = overrides.into_iter().map(|(_, other)| other).collect();
         let descriptor = Arc::clone(descriptor);
         Some((name, Some(QuotaParams { descriptor, labels, limit, overrides })))
+    }
+}
+
+/// Warns of overrides behind one that asks for no more than they do: the first that applies counts.
+fn report_unreachable(overrides: &[(At, QuotaOverride)], findings: &mut Findings<'_>) {
+    for (index, (at, later)) in overrides.iter().enumerate() {
+        let covers = |(_, earlier): &&(At, QuotaOverride)| {
+            earlier.labels.iter().all(|wanted| later.labels.contains(wanted))
+        };
+        if let Some((first, _)) = overrides.iter().take(index).find(covers) {
+            let place = findings.place(*first);
+            findings
+                .warning(*at, format!("this override never applies: the one at {place} applies before it"))
+                .help("the first override that applies counts; put the one with more labels first");
+        }
     }
 }
 
@@ -74,7 +91,7 @@ fn read_override(
     let amount = fields.take("max_amount", findings);
     let expiration = fields.take("expiration", findings);
     fields.finish(findings);
-    let entries = label_nodes.map_or(&[][..], |node| node.map("`labels`", findings));
+    let entries = label_nodes.map_or(&[][..], |node| node.map(&node.name(), findings));
     if entries.is_empty() {
         findings
             .error(node.at, "the override has no `labels`, so it would apply always")
@@ -110,13 +127,13 @@ fn read_override(
 fn max_amount(node: Option<&Node>, quota: At, findings: &mut Findings<'_>) -> Option<i64> {
     let Some(node) = node else {
         findings
-            .warning(quota, "the quota has no `max_amount`, so nothing of it is ever granted")
+            .warning(quota, "the quota has no `maxAmount`, so nothing of it is ever granted")
             .help("say how much there is of it, such as `maxAmount: 100`");
         return Some(0);
     };
-    let amount = node.integer("`max_amount`", findings)?;
+    let amount = node.integer(&node.name(), findings)?;
     if amount < 0 {
-        findings.error(node.at, format!("`max_amount` has to be at least 0, found {amount}"));
+        findings.error(node.at, format!("{} has to be at least 0, found {amount}", node.name()));
         return None;
     }
     Some(amount)
@@ -132,7 +149,7 @@ fn limit(
 ) -> Option<QuotaLimit> {
     let max_amount = max_amount(amount, quota, findings);
     let span = match expiration {
-        Some(node) => node.duration("`expiration`", findings)?,
+        Some(node) => node.duration(&node.name(), findings)?,
         None => Duration::ZERO,
     };
     let at = expiration.map_or(quota, |node| node.at);

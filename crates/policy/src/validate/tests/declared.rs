@@ -55,11 +55,12 @@ metrics: []
               |           ^^^
               = help: give them different names, and have each aspect name the one that it means
 
-            error: `ipListChecker`: `publisherUrl`: unknown parameter; did you mean `providerUrl`?
-              --> scopes/global/adapters.yml:12:21
+            error: `ipListChecker`: `publisherUrl`: there is no such parameter
+              --> scopes/global/adapters.yml:12:7
                |
             12 |       publisherUrl: http://localhost
-               |                     ^^^^^^^^^^^^^^^^
+               |       ^^^^^^^^^^^^
+              = help: did you mean `providerUrl`?
 
             error: `ipListChecker`: `entries[1]`: not an address
               --> scopes/global/adapters.yml:15:9
@@ -182,20 +183,13 @@ manifests:
                |
             14 |       source.uid:
                |       ^^^^^^^^^^
-              = help: declare its `value_type`
+              = help: declare its type, such as `valueType: STRING`
 
             error: `value_type` has to be a type, not VALUE_TYPE_UNSPECIFIED
               --> scopes/global/descriptors.yml:15:34
                |
             15 |       source.name: { value_type: 0 }
                |                                  ^
-
-            warning: attribute `source.host` has no value type, so no expression can name it
-              --> scopes/global/descriptors.yml:16:7
-               |
-            16 |       source.host: { valuetype: STRING }
-               |       ^^^^^^^^^^^
-              = help: declare its `value_type`
 
             error: unknown field `valuetype` in an attribute's information
               --> scopes/global/descriptors.yml:16:22
@@ -255,7 +249,7 @@ metrics:
               |
             8 |   - name: c
               |     ^
-              = help: give it `linear_buckets`, `exponential_buckets` or `explicit_buckets`
+              = help: give it `linearBuckets`, `exponentialBuckets` or `explicitBuckets`
         "#]],
     );
 }
@@ -318,7 +312,7 @@ metrics:
                |
             17 |     buckets: { }
                |     ^^^^^^^
-              = help: give `linear_buckets`, `exponential_buckets` or `explicit_buckets`
+              = help: give `linearBuckets`, `exponentialBuckets` or `explicitBuckets`
         "#]],
     );
 }

@@ -261,7 +261,7 @@ fn selectors_have_to_be_boolean_and_known() {
             2 |   - selector: request.size
               |               ^^^^^^^^^^^^
 
-            error: a selector: unknown attribute request.pth
+            error: a selector: unknown attribute `request.pth`
              --> scopes/global/subjects/global/rules.yml:6:19
               |
             6 |       - selector: request.pth == "/"
@@ -316,13 +316,6 @@ fn list_expressions() {
         params: { check_expression: 5 }
 "#,
         &expect![[r#"
-            warning: this aspect reads `request.size`, which is only known in reports
-             --> scopes/global/subjects/global/rules.yml:7:37
-              |
-            7 |         params: { check_expression: request.size }
-              |                                     ^^^^^^^^^^^^
-              = help: a check finds it absent, and what cannot be evaluated is refused; `|` gives a value for that
-
             error: `check_expression` has to be STRING or IP_ADDRESS, but the expression is INT64
              --> scopes/global/subjects/global/rules.yml:7:37
               |
@@ -340,7 +333,7 @@ fn list_expressions() {
                |
             11 |         params: { check_expression: 5 }
                |                                     ^
-              = help: put it into quotes: "5"
+              = help: write `"5"`, in quotes
         "#]],
     );
 }
@@ -371,7 +364,14 @@ fn metrics_match_their_descriptors() {
               |
             7 |               value: 1
               |                      ^
-              = help: put it into quotes: "1"
+              = help: write `"1"`, in quotes
+
+            warning: metric `request_count` is given twice; first at scopes/global/subjects/global/rules.yml:6
+             --> scopes/global/subjects/global/rules.yml:9:31
+              |
+            9 |             - descriptorName: request_count
+              |                               ^^^^^^^^^^^^^
+              = help: each request is measured twice; give one of them another descriptor
 
             error: `value` has to be INT64, but the expression is STRING
               --> scopes/global/subjects/global/rules.yml:10:22
@@ -406,7 +406,7 @@ fn metrics_match_their_descriptors() {
                |                                ^^^^^^^^^^^^
               = help: did you mean `request_count`?
 
-            error: the metric has no `descriptor_name`
+            error: the metric has no `descriptorName`
               --> scopes/global/subjects/global/rules.yml:14:15
                |
             14 |             - value: "1"
@@ -418,6 +418,13 @@ fn metrics_match_their_descriptors() {
             15 |             - descriptor_name: request_count
                |               ^
               = help: to count requests, write `value: "1"`
+
+            warning: metric `request_count` is given twice; first at scopes/global/subjects/global/rules.yml:6
+              --> scopes/global/subjects/global/rules.yml:15:32
+               |
+            15 |             - descriptor_name: request_count
+               |                                ^^^^^^^^^^^^^
+              = help: each request is measured twice; give one of them another descriptor
         "#]],
     );
 }
@@ -476,6 +483,7 @@ fn yaml_that_is_not() {
               |
             4 |      adapter: default
               |      ^
+              = help: all fields of a map, and all dashes of a list, begin in one column; is a line indented otherwise?
         "#]],
     );
 }
@@ -511,19 +519,19 @@ fn validity_of_aspects() {
       - { kind: access-logs, validDuration: 5s }
 "#,
         &expect![[r#"
-            error: expected a duration above 0 for `valid_duration`, found `0s`
+            error: expected a duration above 0 for `validDuration`, found `0s`
              --> scopes/global/subjects/global/rules.yml:4:41
               |
             4 |       - { kind: denials, validDuration: 0s }
               |                                         ^^
-              = help: durations look like 250ms, 30s or 1m30s
+              = help: durations look like `250ms`, `30s` or `1m30s`
 
-            error: expected a duration above 0 for `valid_duration`, found `soon`
+            error: expected a duration above 0 for `validDuration`, found `soon`
              --> scopes/global/subjects/global/rules.yml:5:41
               |
             5 |       - { kind: denials, validDuration: soon }
               |                                         ^^^^
-              = help: durations look like 250ms, 30s or 1m30s
+              = help: durations look like `250ms`, `30s` or `1m30s`
 
             error: expected a count of uses from 0, found -1
              --> scopes/global/subjects/global/rules.yml:6:41
