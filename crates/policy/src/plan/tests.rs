@@ -1,5 +1,7 @@
 //! Resolution against the four steps that define it, and plans against the law of the cache.
 
+mod quotas;
+
 use std::fmt::Write;
 
 use attributes::{Bag, StringMap, Value};
