@@ -5,6 +5,7 @@
 mod cacheability;
 mod declared;
 mod descriptors;
+mod mutated;
 mod published;
 mod reach;
 mod rules;
