@@ -10,7 +10,9 @@ use cache_server::runtime::{Reloader, Runtime, Store};
 use cache_server::telemetry::Telemetry;
 use proptest::prelude::*;
 use proto::google::rpc;
+use proto::v1::check_response::PreconditionResult;
 use proto::v1::mixer_server::Mixer as _;
+use proto::v1::{CompressedAttributes, RouteDirective};
 
 use crate::harness::{check_request, dictionary, tree, write};
 
@@ -47,7 +49,9 @@ fn service(threads: &tokio::runtime::Runtime, root: &Path, l2_entries: usize) ->
     let store = Arc::new(Store::open(root.to_owned().into()));
     let l2 = Arc::new(L2::new(l2_entries, [7; 16]));
     threads.block_on(Reloader::new(store, Arc::clone(&runtime), Arc::clone(&l2)).load());
-    assert!(runtime.active().is_ok());
+    if let Err(error) = runtime.active() {
+        panic!("{error}");
+    }
     let service =
         MixerService::new(runtime, Arc::clone(&l2), Arc::new(dictionary()), true, telemetry, [1; 16]);
     (service, l2)
@@ -91,15 +95,21 @@ fn bags() -> impl Strategy<Value = Bag> {
         .prop_map(|(a, b, c, d, e, f, g)| [a, b, c, d, e, f, g].into_iter().flatten().collect())
 }
 
-fn answer(
-    threads: &tokio::runtime::Runtime,
-    service: &MixerService,
-    bag: &Bag,
-) -> (Option<rpc::Status>, String) {
+/// All of an answer that a proxy acts on.
+#[derive(Debug, PartialEq)]
+struct Answer {
+    status: Option<rpc::Status>,
+    refused_by: String,
+    directive: Option<RouteDirective>,
+    derived: Option<CompressedAttributes>,
+}
+
+fn answer(threads: &tokio::runtime::Runtime, service: &MixerService, bag: &Bag) -> Answer {
     let request = tonic::Request::new(check_request(&dictionary(), bag));
     let reply = threads.block_on(service.check(request)).unwrap().into_inner();
-    let verdict = reply.precondition.unwrap();
-    (verdict.status, verdict.refused_by)
+    let PreconditionResult { status, refused_by, route_directive: directive, attributes: derived, .. } =
+        reply.precondition.unwrap();
+    Answer { status, refused_by, directive, derived }
 }
 
 /// Asks three servers the same: one with room for everything, one with room for almost nothing, one without L2.
@@ -157,4 +167,49 @@ fn cached_verdicts_are_those_of_an_evaluation_under_the_demo_configuration() {
         prop::option::weighted(0.9, address),
     );
     check_law(&root, bags.prop_map(|(a, b, c, d, e)| [a, b, c, d, e].into_iter().flatten().collect()));
+}
+
+const DERIVING: &str = r#"
+adapters:
+  - name: machines
+    kind: attributes
+    impl: inventory
+    params:
+      workloads:
+        - { uid: u0, ip: 10.0.0.0, name: m0, namespace: ns, labels: { app: x, h: "y" }, service: a.ns.svc.cluster.local }
+        - { uid: u1, ip: 10.0.0.1, name: m1, namespace: ns, labels: { app: "y" } }
+        - { uid: u2, ip: 10.0.0.2, name: m2, namespace: other }
+  - { name: closed, kind: denials, impl: denyChecker, params: { error: { code: 7, message: closed } } }
+  - { name: gone, kind: denials, impl: denyChecker, params: { error: { code: 5, message: gone } } }
+  - { name: agents, kind: lists, impl: genericListChecker, params: { listEntries: [x, m1] } }
+"#;
+
+/// The subject, a text, and a map come from whoever has the address, and lie over what the request says.
+const DERIVED: &str = r#"
+rules:
+  - selector: (request.method | "") != "POST"
+    aspects:
+      - kind: attributes
+        adapter: machines
+        params:
+          inputExpressions: { sourceIP: source.ip }
+          attributeBindings: { source.user: sourcePodName, request.headers: sourceLabels, target.service: sourceService }
+  - requestHeaderOperations: [{ name: x-user, values: [source.user | "nobody"] }]
+  - selector: (request.headers["h"] | "") == "y"
+    aspects: [{ kind: denials, adapter: closed }]
+  - selector: (request.path | "").startsWith("/a")
+    aspects: [{ kind: lists, adapter: agents, params: { blacklist: true, checkExpression: 'request.headers["app"] | source.user | "none"' } }]
+    responseHeaderOperations: [{ name: x-app, values: ['request.headers["app"] | "-"'], operation: APPEND }]
+"#;
+
+#[test]
+fn cached_verdicts_are_those_of_an_evaluation_with_derived_attributes() {
+    let folder = tree(DERIVING, DERIVED);
+    let of_service = r#"
+rules:
+  - selector: (request.size | 0) == 1
+    aspects: [{ kind: denials, adapter: gone }]
+"#;
+    write(folder.path(), "scopes/global/subjects/a.ns.svc.cluster.local/rules.yml", of_service);
+    check_law(folder.path(), bags());
 }
