@@ -97,12 +97,19 @@ proptest! {
     ) {
         let blocks: Vec<_> = blocks.into_iter().collect();
         let snapshot = tree(&blocks);
+        let mut resolved = Vec::new();
         for (value, user) in &requests {
             let service = value.as_deref().map(|value| ("target.service", value));
             let bag: Bag = service.into_iter().chain(user.map(|user| ("source.user", user))).collect();
-            let found = snapshot.resolve_quota("q", &mut Recorder::new(&bag));
+            let mut recorder = Recorder::new(&bag);
+            let found = snapshot.resolve_quota("q", &mut recorder);
             let found = found.map(|aspect| aspect.map(|aspect| aspect.location.clone())).map_err(drop);
-            prop_assert_eq!(found, naive(&blocks, value.as_deref(), *user), "{:?} {:?}", value, user);
+            prop_assert_eq!(&found, &naive(&blocks, value.as_deref(), *user), "{:?} {:?}", value, user);
+            resolved.push((recorder.into_trace(), found, bag));
+        }
+        // Proxies count requests together for which a trace holds, so all of these have to have one limit.
+        for ((trace, found, _), (_, other, bag)) in resolved.iter().flat_map(|a| resolved.iter().map(move |b| (a, b))) {
+            prop_assert!(!trace.holds_for(bag) || found == other, "{}", trace);
         }
     }
 }
