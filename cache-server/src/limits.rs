@@ -75,6 +75,9 @@ pub const UNCONFIGURED_QUOTA_TTL: Duration = Duration::from_secs(10);
 /// How long one call of an adapter may take.
 pub const ADAPTER_CALL: Duration = Duration::from_secs(1);
 
+/// Calls of one handler at a time; one on top fails at once, so that a backend that hangs does not hold all requests.
+pub const HANDLER_CALLS: usize = 1024;
+
 /// Bytes of the body that a refusal may have.
 pub const DIRECT_RESPONSE_BYTES: usize = 16 * 1024;
 
@@ -353,6 +356,7 @@ pub const OTLP_BATCH_BYTES: usize = 3 * 1024 * 1024;
 pub const DATAGRAM_BYTES: u32 = 65_507;
 
 const _: () = assert!(CONFIG_FILE_BYTES <= CONFIG_BYTES);
+const _: () = assert!(0 < HANDLER_CALLS && HANDLER_CALLS < REQUESTS_IN_FLIGHT);
 const _: () = assert!(KUBERNETES_FIRST_LIST.as_millis() < ADAPTER_CALL.as_millis());
 const _: () = assert!(NAME_BYTES < 255, "files' names are not longer");
 const _: () = assert!(QUOTED_BYTES < STATUS_MESSAGE_BYTES);

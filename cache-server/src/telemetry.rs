@@ -49,6 +49,8 @@ pub enum CallResult {
     Timeout,
     /// It panicked.
     Panic,
+    /// It was not begun: as many as there may be were under way.
+    Overloaded,
 }
 
 /// What came of asking for a list again.
@@ -603,6 +605,7 @@ impl CallResult {
             Self::Error => "error",
             Self::Timeout => "timeout",
             Self::Panic => "panic",
+            Self::Overloaded => "overloaded",
         }
     }
 }

@@ -201,14 +201,34 @@ async fn ask(
     }
 }
 
-/// Calls a handler: under a deadline, and so that its panic is its own.
+/// Calls a handler: unless too many do, under a deadline, and so that its panic is its own.
 pub(super) async fn call<T>(
     slot: &Slot,
     telemetry: &Telemetry,
     future: impl Future<Output = Result<T, HandlerError>>,
 ) -> Result<T, HandlerError> {
+    let (result, answer) = match slot.begin_call() {
+        Some(_right) => finish(slot, telemetry, future).await,
+        None => {
+            let message = format!("its adapter has {} calls to answer", limits::HANDLER_CALLS);
+            (CallResult::Overloaded, Err(HandlerError::Unavailable(message)))
+        }
+    };
+    telemetry.adapter_call(&slot.config.name, slot.config.impl_name, result);
+    if let Err(HandlerError::Failed(reason) | HandlerError::Unavailable(reason)) = &answer {
+        telemetry.adapter_failed(&slot.config.name, reason);
+    }
+    answer
+}
+
+/// What becomes of a call that was begun.
+async fn finish<T>(
+    slot: &Slot,
+    telemetry: &Telemetry,
+    future: impl Future<Output = Result<T, HandlerError>>,
+) -> (CallResult, Result<T, HandlerError>) {
     let caught = AssertUnwindSafe(future).catch_unwind();
-    let (result, answer) = match tokio::time::timeout(limits::ADAPTER_CALL, caught).await {
+    match tokio::time::timeout(limits::ADAPTER_CALL, caught).await {
         Ok(Ok(Ok(answer))) => (CallResult::Ok, Ok(answer)),
         Ok(Ok(Err(error))) => (CallResult::Error, Err(error)),
         Ok(Err(panic)) => {
@@ -220,12 +240,7 @@ pub(super) async fn call<T>(
             let message = format!("its adapter did not answer within {:?}", limits::ADAPTER_CALL);
             (CallResult::Timeout, Err(HandlerError::Failed(message)))
         }
-    };
-    telemetry.adapter_call(&slot.config.name, slot.config.impl_name, result);
-    if let Err(HandlerError::Failed(reason) | HandlerError::Unavailable(reason)) = &answer {
-        telemetry.adapter_failed(&slot.config.name, reason);
     }
-    answer
 }
 
 /// A verdict, and how much of what was looked at it rests on.

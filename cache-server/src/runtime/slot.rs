@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use policy::HandlerConfig;
 use tokio::runtime::Handle;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
 
 use crate::adapters::Handler;
 use crate::limits;
@@ -27,6 +27,8 @@ pub(crate) struct Live {
     handler: Arc<dyn Handler>,
     /// Whether it was in force, and was not flushed since. One that never was holds nothing.
     is_used: AtomicBool,
+    /// The calls that may begin yet.
+    calls: Semaphore,
     endings: Endings,
 }
 
@@ -43,8 +45,14 @@ impl Slot {
     /// A block with the handler that was made of it.
     pub(super) fn new(config: HandlerConfig, handler: Arc<dyn Handler>, endings: &Endings) -> Self {
         let endings = endings.clone();
-        let handler = Arc::new(Live { handler, is_used: AtomicBool::new(false), endings });
+        let calls = Semaphore::new(limits::HANDLER_CALLS);
+        let handler = Arc::new(Live { handler, is_used: AtomicBool::new(false), calls, endings });
         Self { config, handler }
+    }
+
+    /// The right to one call, as long as it is held; `None` if as many as there may be are under way.
+    pub(super) fn begin_call(&self) -> Option<SemaphorePermit<'_>> {
+        self.handler.calls.try_acquire().ok()
     }
 
     /// Tells the handler that its configuration is in force.

@@ -114,6 +114,38 @@ async fn an_adapters_panic_is_not_told_to_the_caller() {
     assert!(page.contains("mixer_panics_total 1"), "{page}");
 }
 
+/// A backend that hangs holds so many calls of its handler and no more; the other handlers do not notice.
+#[tokio::test(start_paused = true)]
+async fn calls_on_top_fail_at_once() {
+    let telemetry = Telemetry::new();
+    let active = active(&["hangs", "lasting"]);
+    let bag = Bag::new();
+    let mut first: Vec<_> =
+        (0..limits::HANDLER_CALLS).map(|_| Box::pin(check(&active, &bag, &telemetry))).collect();
+    for check in &mut first {
+        assert!(check.now_or_never().is_none());
+    }
+    let begun = tokio::time::Instant::now();
+    let Decision { verdict, is_failure, .. } = check(&active, &bag, &telemetry).await;
+    assert_eq!(begun.elapsed(), Duration::ZERO);
+    assert_eq!((verdict.status.code, verdict.validity), (Code::Unavailable, Validity::Never));
+    assert!(is_failure);
+    join_all(first).await;
+    // Those that were under way have ended, or were given up: there is room again.
+    let mut page = String::new();
+    drop(check(&active, &bag, &telemetry).boxed().now_or_never());
+    let decision = check(&active, &bag, &telemetry).await;
+    assert_eq!(decision.verdict.status.code, Code::Internal, "it hangs, as before");
+    telemetry.write(None, &mut page);
+    let sample = |handler: &str, result: &str| {
+        format!("handler=\"{handler}\",impl=\"denyChecker\",result=\"{result}\"}} ")
+    };
+    assert!(page.contains(&format!("{}1\n", sample("hangs", "overloaded"))), "{page}");
+    let timeouts = limits::HANDLER_CALLS + 1;
+    assert!(page.contains(&format!("{}{timeouts}\n", sample("hangs", "timeout"))), "{page}");
+    assert!(!page.contains(&sample("lasting", "overloaded")), "{page}");
+}
+
 #[tokio::test]
 async fn nothing_to_ask_is_an_answer_for_a_while() {
     let (decision, _) = decide(&[]).await;
