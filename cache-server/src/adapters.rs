@@ -310,6 +310,8 @@ fn parsed<T>(
 }
 
 #[cfg(test)]
+mod conformance;
+#[cfg(test)]
 mod quota_suite;
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,6 @@
 //! Configurations in force whose handlers are a test's own.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use policy::{HandlerConfig, SourceFile};
@@ -7,7 +8,7 @@ use policy::{HandlerConfig, SourceFile};
 use super::demand::Demands;
 use super::slot::Endings;
 use super::{Active, Prepared, Runtime, Slot};
-use crate::adapters::{self, Handler};
+use crate::adapters::{self, Handler, Surroundings};
 
 /// A configuration of documents, with a handler for each of its blocks.
 pub(crate) fn active(
@@ -26,7 +27,20 @@ pub(crate) fn active(
     Active { snapshot, demands, handlers }
 }
 
+impl Active {
+    /// What tells the handler of a block from all others that there are.
+    pub(crate) fn handler(&self, position: usize) -> *const () {
+        Arc::as_ptr(&self.handlers[position].handler).cast()
+    }
+}
+
 impl Runtime {
+    /// A runtime whose handlers have these surroundings.
+    pub(crate) fn within(surroundings: Surroundings) -> Self {
+        let runtime = Self::new(PathBuf::new(), policy::Options::default(), Arc::default());
+        Self { surroundings, ..runtime }
+    }
+
     /// Puts a configuration in force that was not loaded.
     pub(crate) fn force(&self, active: Active) {
         self.put_in_force(Prepared { active, warnings: Vec::new(), files: 0 });
