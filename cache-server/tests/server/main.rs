@@ -25,3 +25,4 @@ mod report;
 mod stores;
 mod storm;
 mod suite;
+mod vectors;
