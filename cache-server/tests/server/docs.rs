@@ -57,6 +57,10 @@ fn the_examples_of_each_adapter_are_a_configuration_without_findings() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/adapters");
     for entry in std::fs::read_dir(folder).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
+        if name == "README.md" {
+            // About all of them.
+            continue;
+        }
         let text = page(&format!("adapters/{name}"));
         let files = examples(&text);
         let loaded = policy::load(&files, &cache_server::adapters::infos(), &policy::Options::default());
@@ -66,6 +70,33 @@ fn the_examples_of_each_adapter_are_a_configuration_without_findings() {
             loaded.snapshot.is_some_and(|snapshot| !snapshot.handlers().is_empty()),
             "{name}: no adapter"
         );
+    }
+}
+
+#[test]
+fn every_adapter_has_a_page_of_its_own() {
+    let index = page("adapters/README.md");
+    for info in cache_server::adapters::infos() {
+        assert!(index.contains(&format!("| [`{0}`]({0}.md) |", info.name)), "{}", info.name);
+        assert!(page(&format!("adapters/{}.md", info.name)).starts_with(&format!("# `{}`\n", info.name)));
+    }
+}
+
+/// The example of the page for authors is the file that the suite runs, and each test of the suite is on the page.
+#[test]
+fn the_page_for_authors_is_what_the_suite_holds() {
+    let page = page("adapters/README.md");
+    let suite = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/adapters/conformance");
+    let example = std::fs::read_to_string(suite.join("example.rs")).unwrap();
+    assert!(page.contains(&format!("```rust\n{example}```\n")), "the example is not the file");
+    for file in ["calls.rs", "ends.rs", "parameters.rs", "reload.rs"] {
+        let text = std::fs::read_to_string(suite.join(file)).unwrap();
+        let names: Vec<_> =
+            text.split("#[test]\nfn ").skip(1).filter_map(|rest| rest.split_once('(')).collect();
+        assert!(!names.is_empty(), "{file}");
+        for (name, _) in names {
+            assert!(page.contains(&format!("| `{name}` |")), "{name}");
+        }
     }
 }
 
