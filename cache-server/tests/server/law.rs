@@ -205,11 +205,11 @@ rules:
 #[test]
 fn cached_verdicts_are_those_of_an_evaluation_with_derived_attributes() {
     let folder = tree(DERIVING, DERIVED);
-    let of_service = r#"
+    let of_service = r"
 rules:
   - selector: (request.size | 0) == 1
     aspects: [{ kind: denials, adapter: gone }]
-"#;
+";
     write(folder.path(), "scopes/global/subjects/a.ns.svc.cluster.local/rules.yml", of_service);
     check_law(folder.path(), bags());
 }

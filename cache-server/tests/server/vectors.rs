@@ -36,7 +36,7 @@ fn warnings(files: &[SourceFile]) -> BTreeSet<String> {
         let text = warning.to_string();
         let mut lines = text.lines();
         let message = lines.next().unwrap().trim_start_matches("warning: ").to_owned();
-        format!("{}: {message}", lines.next().unwrap().trim_start_matches(" --> scopes/global/"))
+        format!("{}: {message}", lines.next().unwrap().trim_start().trim_start_matches("--> scopes/global/"))
     };
     warnings.iter().map(brief).collect()
 }
@@ -55,6 +55,9 @@ async fn the_configuration_of_the_original_comes_alive() {
         format!("adapters.yml:1:1: {SUBJECT}"),
         format!("descriptors.yml:1:1: {SUBJECT}"),
         format!("descriptors.yml:2:1: {REVISION}"),
+        "descriptors.yml:118:11: no aspect uses the metric `request_size`".to_owned(),
+        "descriptors.yml:141:11: no aspect uses the metric `response_size`".to_owned(),
+        "descriptors.yml:181:11: no aspect uses the log `accesslog.combined`".to_owned(),
         format!("subjects/global/rules.yml:1:1: {SUBJECT}"),
         format!("subjects/global/rules.yml:2:1: {REVISION}"),
         format!("subjects/myservice.ns.svc/rules.yml:1:1: {SUBJECT}"),

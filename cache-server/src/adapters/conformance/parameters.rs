@@ -91,7 +91,7 @@ fn what_is_wrong_is_said_and_where() {
         let fields = fields(world);
         for params in odd(world) {
             let problems = (world.subject.adapter.info.validate)(&params).err().unwrap_or_default();
-            for ParamProblem { path, message } in problems {
+            for ParamProblem { path, message, .. } in problems {
                 let field = path.split(['.', '[']).next().unwrap();
                 let is_known = match params.as_object() {
                     Some(given) => given.contains_key(field) || fields.iter().any(|known| known == field),
