@@ -65,6 +65,9 @@ async fn the_configuration_of_the_original_comes_alive() {
         "subjects/myservice.ns.svc/rules.yml: the rules never apply: subject `myservice.ns.svc` is not in \
          `svc.cluster.local`"
             .to_owned(),
+        "descriptors.yml:118:11: no aspect uses the metric `request_size`".to_owned(),
+        "descriptors.yml:141:11: no aspect uses the metric `response_size`".to_owned(),
+        "descriptors.yml:181:11: no aspect uses the log `accesslog.combined`".to_owned(),
     ];
     assert_eq!(warnings(&original(&folder)), expected.into());
 }

@@ -33,8 +33,11 @@ fn fields(world: &World) -> Vec<String> {
     let problems = (world.subject.adapter.info.validate)(&json!({ "nonsense": 1 })).unwrap_err();
     assert_eq!(problems.len(), 1, "{problems:?}");
     assert_eq!(problems[0].path, "nonsense");
-    let fields = problems[0].message.split_once("there are ").map_or("", |(_, fields)| fields);
-    fields.split(", ").filter(|field| !field.is_empty()).map(str::to_owned).collect()
+    let help = problems[0].help.as_deref().unwrap_or_default();
+    // Each in backticks.
+    let fields: Vec<_> = help.split('`').skip(1).step_by(2).map(str::to_owned).collect();
+    assert!(!fields.is_empty() || help.contains("takes no parameters"), "{help}");
+    fields
 }
 
 /// Parameters with something wrong, or odd, somewhere: for each parameter that there is each odd value, and each in the
