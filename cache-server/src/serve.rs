@@ -172,7 +172,8 @@ impl Server {
             config_api = listener.local_addr().ok();
             let editor = Editor::new(store, Arc::clone(&runtime), loads.clone());
             let draining = reached(stage.clone(), Stage::Draining);
-            serve_pages("config-api", listener, config_api::router(editor), draining)
+            let is_local = config_api.is_some_and(|address: SocketAddr| address.ip().is_loopback());
+            serve_pages("config-api", listener, config_api::router(editor, is_local), draining)
         });
         let admin_pages = serve_pages("admin", admin_listener, pages, reached(stage, Stage::Over));
         let background = vec![

@@ -39,9 +39,11 @@ impl Answered {
 async fn call(server: &TestServer, call: &str, headers: &[&str], body: &str) -> Answered {
     let address = server.server.config_api().unwrap();
     let (method, path) = call.split_once(' ').unwrap();
+    let host =
+        if headers.iter().any(|line| line.starts_with("host:")) { "" } else { "host: localhost:9094\r\n" };
     let headers: String = headers.iter().map(|line| (*line).to_owned() + "\r\n").collect();
     let request = format!(
-        "{method} /api/v1{path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {}\r\n{headers}\r\n{body}",
+        "{method} /api/v1{path} HTTP/1.1\r\n{host}connection: close\r\ncontent-length: {}\r\n{headers}\r\n{body}",
         body.len()
     );
     let exchange = async {
@@ -63,6 +65,21 @@ async fn call(server: &TestServer, call: &str, headers: &[&str], body: &str) -> 
 
 async fn code(server: &TestServer) -> i32 {
     server.verdict(&bag([])).await.0
+}
+
+#[tokio::test]
+async fn a_name_that_came_to_mean_this_machine_reads_nothing() {
+    let server = TestServer::start(tree(ADAPTERS, ALLOW_ALL), 100).await;
+    for (host, expected) in [
+        ("host: evil.example:9094", 403),
+        ("host: 127.0.0.1.evil.example", 403),
+        ("host: [::1]:9094", 200),
+        ("host: 127.0.0.1", 200),
+        ("host: LOCALHOST:1", 200),
+    ] {
+        let answered = call(&server, &format!("GET {RULES_PATH}"), &[host], "").await;
+        assert_eq!(answered.status, expected, "{host}: {}", answered.body);
+    }
 }
 
 #[tokio::test]
