@@ -3,13 +3,18 @@
 //! A request takes its tokens here and is answered at once. What the last second asked for is what is fetched for the
 //! next, ahead of need: when less than half of it is left. While the server gives all that is asked for, the pool is
 //! *open*: requests that find it empty are let through on *credit*, since a fetch is on its way. When the server
-//! gave less the pool is *closed*: there is no credit, and one fetch every [`PROBE_WAIT`] asks whether there is more.
+//! gave less the pool is *closed*: there is no credit, and one fetch at a time asks whether there is more; the shorter the
+//! quota's window the more often, since what comes back while nobody asks is lost.
 //!
-//! Credit that the server did not cover is owed, and paid from what it gives next. So what a pool lets through is what it
-//! was given, and beyond that the credit that it has not paid back yet: what it let through while its last fetches before
-//! the server ran out were on their way. A debt is forgotten when nobody has asked for a minute.
+//! Credit that the server did not cover is owed, and paid from what it gives next; who owes much gets no more of it. So
+//! what a pool lets through is what it was given, and beyond that the credit that it has not paid back yet: what it let
+//! through while its last fetches before the server ran out were on their way. A debt is forgotten when nobody has asked
+//! for a minute.
 //!
-//! Invariant: at most [`limits::POOL_FETCHES`] fetches and [`limits::POOL_GRANTS`] grants for one pool.
+//! Invariants: at most [`limits::POOL_FETCHES`] fetches and [`limits::POOL_GRANTS`] grants for one pool. While servers
+//! answer, what a pool has let through is at most what it was given, and what was asked of it in some time twice as long as
+//! an answer takes, and a quarter of its greatest fetch; and never more on top than [`limits::POOL_FETCHES`] such fetches
+//! and a quarter.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -22,8 +27,14 @@ use crate::{FailureClass, limits};
 /// The least that is fetched: a fetch costs as much for one token as for ten.
 const FETCH_MIN: u64 = 10;
 
-/// How long a closed pool waits between two fetches.
-const PROBE_WAIT: Duration = Duration::from_millis(500);
+/// How long a closed pool waits between two fetches: if it has not enough a part of the quota's window, within bounds, and
+/// the longest otherwise. The shell looks for what is to be sent no more often than the shortest.
+const PROBE_PARTS: u32 = 40;
+const PROBE_WAIT_MIN: Duration = Duration::from_millis(50);
+const PROBE_WAIT_MAX: Duration = Duration::from_millis(500);
+
+/// Who owes more than this part of the least that is fetched at a time gets no credit.
+const OWED_PART: u64 = 4;
 
 /// For how long a grant is used that does not say, and how long credit waits to be covered.
 pub(super) const GRANT_TTL: Duration = Duration::from_secs(60);
@@ -88,8 +99,10 @@ pub(crate) struct Pool {
     is_closed: bool,
     failed: Option<FailureClass>,
     fetches: usize,
-    /// When a closed pool asks again at the latest.
-    probe_at: Tick,
+    /// When the server was asked last, or refused somebody else.
+    asked_at: Tick,
+    /// The longest time for which the server gave tokens: what remains of a window says nothing of its length.
+    window: Option<Duration>,
     last_use: Tick,
     count: u64,
     /// Credit that was used and not covered.
@@ -108,8 +121,9 @@ impl Pool {
         let desired = self.demand.sum(now).max(FETCH_MIN);
         let available = self.available();
         let is_low = available < desired / 2 && self.fetches == 0;
-        let fetch = if (is_low || available < amount) && self.may_fetch(now) {
-            Some(self.fetch(amount.max(desired), available == 0, now))
+        let fetch = if (is_low || available < amount) && self.may_fetch(available < amount, now) {
+            let is_trusted = available == 0 && self.owed <= desired / OWED_PART;
+            Some(self.fetch(amount.max(desired), is_trusted, now))
         } else {
             None
         };
@@ -144,9 +158,13 @@ impl Pool {
         let giver = if fetched == Fetched::FailedOpen { Giver::Nobody } else { Giver::Server };
         let (granted, valid_for) = match fetched {
             Fetched::Granted { amount, valid_for } => {
+                let valid_for = valid_for.unwrap_or(GRANT_TTL);
                 self.is_closed = amount < fetch.amount;
                 self.failed = None;
-                (amount, valid_for.unwrap_or(GRANT_TTL))
+                if amount > 0 {
+                    self.window = self.window.max(Some(valid_for));
+                }
+                (amount, valid_for)
             }
             Fetched::FailedOpen => (fetch.amount, FAILED_TTL),
             Fetched::FailedClosed(class) => {
@@ -154,7 +172,7 @@ impl Pool {
                 self.failed = Some(class);
                 (0, Duration::ZERO)
             }
-            Fetched::Void => (self.credit_used(fetch), Duration::ZERO),
+            Fetched::Void => (0, Duration::ZERO),
         };
         let used = self.credit_used(fetch);
         let left = granted.saturating_sub(used);
@@ -193,7 +211,7 @@ impl Pool {
     /// The server has just refused tokens to somebody else who asked on behalf of these requests.
     pub(crate) fn close(&mut self, now: Tick) {
         self.is_closed = true;
-        self.probe_at = now.after(PROBE_WAIT);
+        self.asked_at = now;
     }
 
     /// The tokens at hand.
@@ -216,18 +234,25 @@ impl Pool {
         now.since(self.last_use)
     }
 
-    fn may_fetch(&self, now: Tick) -> bool {
+    fn may_fetch(&self, is_short: bool, now: Tick) -> bool {
         if self.is_closed {
-            return self.fetches == 0 && now >= self.probe_at;
+            let wait = if is_short { self.probe_wait() } else { PROBE_WAIT_MAX };
+            return self.fetches == 0 && now.since(self.asked_at) >= wait;
         }
         self.fetches < limits::POOL_FETCHES
     }
 
-    fn fetch(&mut self, amount: u64, is_empty: bool, now: Tick) -> Fetch {
+    /// Who has tokens left is in no hurry; who has none loses what comes back while it does not ask.
+    fn probe_wait(&self) -> Duration {
+        let part = self.window.map_or(PROBE_WAIT_MAX, |window| window / PROBE_PARTS);
+        part.clamp(PROBE_WAIT_MIN, PROBE_WAIT_MAX)
+    }
+
+    fn fetch(&mut self, amount: u64, is_trusted: bool, now: Tick) -> Fetch {
         self.count += 1;
         self.fetches += 1;
-        self.probe_at = now.after(PROBE_WAIT);
-        let fetch = Fetch { id: self.count, amount, on_credit: is_empty && !self.is_closed };
+        self.asked_at = now;
+        let fetch = Fetch { id: self.count, amount, on_credit: is_trusted && !self.is_closed };
         if fetch.on_credit {
             let expires = now.after(GRANT_TTL);
             self.grants.push_back(Grant { available: amount, expires, giver: Giver::Credit(fetch.id) });
@@ -277,3 +302,5 @@ impl Pool {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod truth;
