@@ -77,6 +77,25 @@ impl Bootstrap {
         Ok(self)
     }
 
+    /// Gives cluster `name` one more endpoint, like its first, at `address`.
+    ///
+    /// # Errors
+    /// When there is no such cluster, or it has no endpoint.
+    pub fn with_endpoint(mut self, name: &str, address: SocketAddr) -> Result<Self> {
+        let cluster =
+            items(&mut self.0["static_resources"], "clusters").find(|cluster| cluster["name"] == name);
+        let locality = cluster
+            .and_then(|cluster| items(&mut cluster["load_assignment"], "endpoints").next())
+            .with_context(|| format!("the bootstrap has no cluster `{name}`"))?;
+        let endpoints = locality["lb_endpoints"].as_array_mut().context("no endpoints")?;
+        let mut endpoint = endpoints.first().context("no endpoint")?.clone();
+        endpoint["endpoint"]["address"] = json!({
+            "socket_address": {"address": address.ip().to_string(), "port_value": address.port()}
+        });
+        endpoints.push(endpoint);
+        Ok(self)
+    }
+
     /// Runs the module at `path`.
     #[must_use]
     pub fn with_module(mut self, path: &Path) -> Self {

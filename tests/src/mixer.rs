@@ -8,6 +8,7 @@ use serde_json::Value;
 use tokio::process::Command;
 
 use crate::http::Client;
+use crate::lines::Lines;
 use crate::metrics::Metrics;
 use crate::process::Process;
 use crate::wait;
@@ -26,24 +27,35 @@ pub struct Options {
     pub admin: SocketAddr,
     /// How many verdicts L2 holds; 0 turns it off.
     pub l2_entries: u64,
+    /// The folder that adapters may write logs below, if any.
+    pub log_root: Option<PathBuf>,
 }
 
 impl Options {
     /// What the demo starts, on loopback ports of the system's choice.
     pub fn new(config: impl Into<PathBuf>) -> Self {
         let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
-        Self { config: config.into(), listen: anywhere, admin: anywhere, l2_entries: L2_ENTRIES }
+        Self {
+            config: config.into(),
+            listen: anywhere,
+            admin: anywhere,
+            l2_entries: L2_ENTRIES,
+            log_root: None,
+        }
     }
 
     /// The command line, as `docker-compose.yml` has it too.
     pub fn arguments(&self) -> Vec<String> {
         let text = |flag: &str, value: String| [flag.to_owned(), value];
+        let log_root = self.log_root.iter();
+        let log_root = log_root.flat_map(|root| text("--log-root", root.to_string_lossy().into_owned()));
         [
             vec!["serve".to_owned()],
             text("--config", self.config.to_string_lossy().into_owned()).to_vec(),
             text("--listen", self.listen.to_string()).to_vec(),
             text("--admin", self.admin.to_string()).to_vec(),
             text("--l2-entries", self.l2_entries.to_string()).to_vec(),
+            log_root.collect(),
         ]
         .concat()
     }
@@ -93,6 +105,11 @@ impl MixerServer {
     /// The process.
     pub fn process(&mut self) -> &mut Process {
         &mut self.process
+    }
+
+    /// What it wrote on standard error.
+    pub fn stderr(&self) -> &Lines {
+        self.process.stderr()
     }
 
     /// Its metrics as of now.

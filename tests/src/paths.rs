@@ -21,3 +21,33 @@ pub fn bootstrap(name: &str) -> PathBuf {
 pub fn dictionary() -> PathBuf {
     root().join("config").join("dictionary.txt")
 }
+
+/// The folder with recorded configurations and cases: `MIXER_VECTORS`, or `../shared/vectors` beside the checkout.
+/// Prints that the test does not run and gives nothing if it is not there.
+pub fn vectors_or_skip() -> Option<PathBuf> {
+    let named = std::env::var_os("MIXER_VECTORS").map(PathBuf::from);
+    let folder = named.unwrap_or_else(|| root().join("../shared/vectors"));
+    if folder.is_dir() {
+        return Some(folder);
+    }
+    println!("skipped: {} is not there; MIXER_VECTORS names another place", folder.display());
+    None
+}
+
+/// Copies a folder with everything below it.
+///
+/// # Errors
+/// When something cannot be read or written.
+pub fn copy_tree(from: &Path, to: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy_tree(&entry.path(), &target)?;
+        } else {
+            std::fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
+}

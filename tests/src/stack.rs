@@ -68,6 +68,12 @@ impl Plan {
         self
     }
 
+    /// Lets adapters of the server write logs below a folder.
+    pub fn log_root(mut self, folder: PathBuf) -> Self {
+        self.options.log_root = Some(folder);
+        self
+    }
+
     /// Sets the size of the server's cache; 0 turns it off.
     pub fn l2_entries(mut self, entries: u64) -> Self {
         self.options.l2_entries = entries;
@@ -195,19 +201,27 @@ impl Stack {
         Ok(())
     }
 
+    /// Ends the server by SIGTERM and waits until it is gone; Envoy goes on looking for one at its address.
+    ///
+    /// # Errors
+    /// When this stack has none, or it does not end in time or with a failure.
+    pub async fn stop_server(&mut self) -> Result<()> {
+        let Backend::Server(server) = &mut self.backend else { anyhow::bail!("this stack has no server") };
+        let status = server.process().terminate().await?;
+        let last_words = server.process().stderr().tail(20);
+        anyhow::ensure!(status.success(), "mixer ended with {status}:\n{last_words}");
+        self.backend = Backend::Nobody(server.address());
+        Ok(())
+    }
+
     /// Ends Envoy, then the server, each by SIGTERM, and waits until both are gone.
     ///
     /// # Errors
     /// When one of them does not end in time, or the server ends with a failure.
     pub async fn stop(mut self) -> Result<()> {
         self.envoy.process().terminate().await?;
-        if let Backend::Server(server) = &mut self.backend {
-            let status = server.process().terminate().await?;
-            anyhow::ensure!(
-                status.success(),
-                "mixer ended with {status}:\n{}",
-                server.process().stderr().tail(20)
-            );
+        if matches!(self.backend, Backend::Server(_)) {
+            self.stop_server().await?;
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 //! One binary, so that everything is linked once; `tidy` sees to it that no module is forgotten. A test whose
 //! programs are not named in the environment prints that it was skipped, and passes.
 
+mod bookinfo;
 mod cache;
 mod compose;
 mod configuration;
@@ -12,9 +13,11 @@ mod failure;
 mod harness;
 mod host;
 mod policy;
+mod quotas;
 mod report;
 mod server;
 mod tcp;
+mod telemetry;
 mod tidy;
 mod traffic;
 mod verdicts;

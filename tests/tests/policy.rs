@@ -16,21 +16,8 @@ const MACHINES: u64 = 2;
 
 /// A copy of the demo's configuration that a test may change.
 fn copy_of_demo() -> Result<tempfile::TempDir> {
-    fn copy(from: &Path, to: &Path) -> Result<()> {
-        fs::create_dir_all(to)?;
-        for entry in fs::read_dir(from)? {
-            let entry = entry?;
-            let target = to.join(entry.file_name());
-            if entry.file_type()?.is_dir() {
-                copy(&entry.path(), &target)?;
-            } else {
-                fs::copy(entry.path(), target)?;
-            }
-        }
-        Ok(())
-    }
     let folder = tempfile::tempdir()?;
-    copy(&paths::config("demo"), folder.path())?;
+    paths::copy_tree(&paths::config("demo"), folder.path())?;
     Ok(folder)
 }
 

@@ -1,0 +1,166 @@
+//! Quotas, end to end: what passes through the real Envoy is what the server's limits allow, counted from outside.
+//!
+//! The bounds are those of `docs/quotas.md`. The long form, a minute of traffic for each way of counting, runs with
+//! `MIXER_LONG=1`.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tests::mixer::Options;
+use tests::{Bootstrap, Envoy, Load, MixerServer, Programs, Redis, Upstream};
+
+/// Set to let the traffic last a minute.
+const LONG: &str = "MIXER_LONG";
+
+/// Envoy's workers, each with its own pools.
+const WORKERS: u32 = 2;
+
+/// Times the limit that is asked for.
+const DEMAND: u32 = 5;
+
+/// The limit and its window.
+const LIMIT: u32 = 100;
+const WINDOW: Duration = Duration::from_secs(2);
+
+/// How long a check may take, a fetch of tokens too.
+const TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Envoy with as many servers behind it as there are blocks of adapters.
+struct Stack {
+    // In the order of ending: who asks ends before who is asked.
+    envoy: Envoy,
+    _servers: Vec<MixerServer>,
+    _upstream: Upstream,
+    _folder: TempDir,
+}
+
+impl Stack {
+    async fn start(programs: &Programs, config: &Path, servers: usize, prefetch: bool) -> Result<Self> {
+        let folder = tempfile::Builder::new().prefix("mixer-quotas-").tempdir()?;
+        let upstream = Upstream::start().await?;
+        let mut running = Vec::new();
+        for _ in 0..servers {
+            running.push(MixerServer::start(&programs.server, &Options::new(config)).await?);
+        }
+        let mut bootstrap = Bootstrap::load("demo")?
+            .on_loopback()
+            .with_module(&programs.filter)
+            .with_cluster("mixer", running.first().context("no server")?.address())?
+            .with_cluster("upstream", upstream.address())?
+            .edit_plugin(|plugin| {
+                plugin["mixer"]["timeout"] = json!(format!("{}s", TIMEOUT.as_secs()));
+                plugin["quotas"] = json!({
+                    "rules": [{ "charge": { "RequestCount": 1 } }],
+                    "prefetch": prefetch,
+                    // What is let through because a slow machine did not answer would be told as a mistake in counting.
+                    "failure": { "policy": "closed" },
+                });
+            });
+        for server in running.iter().skip(1) {
+            bootstrap = bootstrap.with_endpoint("mixer", server.address())?;
+        }
+        let envoy = Envoy::start(&programs.envoy, &bootstrap, WORKERS, folder.path()).await?;
+        Ok(Self { envoy, _servers: running, _upstream: upstream, _folder: folder })
+    }
+}
+
+/// A configuration with one quota, counted by `adapter`.
+fn configuration(adapter: &Value) -> Result<TempDir> {
+    let folder = tempfile::Builder::new().prefix("mixer-quota-config-").tempdir()?;
+    let global = folder.path().join("scopes/global");
+    fs::create_dir_all(global.join("subjects/global"))?;
+    let quota = json!({
+        "descriptorName": "RequestCount",
+        "maxAmount": LIMIT,
+        "expiration": format!("{}s", WINDOW.as_secs()),
+    });
+    for (file, content) in [
+        ("adapters.yml", json!({ "adapters": [adapter] })),
+        ("descriptors.yml", json!({ "quotas": [{ "name": "RequestCount", "rateLimit": true }] })),
+        (
+            "subjects/global/rules.yml",
+            json!({ "rules": [{ "aspects": [
+                { "kind": "quotas", "adapter": "requests", "params": { "quotas": [quota] } }
+            ]}]}),
+        ),
+    ] {
+        fs::write(global.join(file), content.to_string())?;
+    }
+    Ok(folder)
+}
+
+fn counted_in(redis: &Redis, algorithm: &str) -> Value {
+    json!({
+        "name": "requests",
+        "kind": "quotas",
+        "impl": "redisQuota",
+        "params": {
+            "redisServerUrl": redis.address().to_string(),
+            "rateLimitAlgorithm": algorithm,
+            // A slow machine is no reason to refuse.
+            "deadline": "500ms",
+        },
+    })
+}
+
+/// What servers grant in a time, at most: whole windows and the one that is open at either end, or a full bucket and what
+/// fills up.
+fn granted_at_most(algorithm: &str, time: Duration) -> f64 {
+    let windows = time.as_secs_f64() / WINDOW.as_secs_f64();
+    let limit = f64::from(LIMIT);
+    match algorithm {
+        "token-bucket" => limit * (1. + windows),
+        _ => limit * (windows.floor() + 1.),
+    }
+}
+
+#[tokio::test]
+async fn what_passes_is_within_the_bounds() -> Result<()> {
+    let Some(programs) = Programs::or_skip() else { return Ok(()) };
+    let Some(redis) = Redis::or_skip().await? else { return Ok(()) };
+    let duration = Duration::from_secs(if std::env::var_os(LONG).is_some() { 60 } else { 6 });
+    let windows = (duration.as_secs() / WINDOW.as_secs()) as u32;
+    let requests = LIMIT * DEMAND * windows;
+    let mut table = format!(
+        "{LIMIT} in {WINDOW:?}, {requests} requests in {duration:?}, {WORKERS} workers, 2 servers, 1 Redis\n{:<16}{:>9}{:>9}{:>9}{:>9}{:>9}\n",
+        "", "prefetch", "at least", "admitted", "at most", "refused"
+    );
+    let mut outside = Vec::new();
+    for algorithm in ["fixed-window", "rolling-window", "token-bucket"] {
+        for prefetch in [true, false] {
+            // Each has its own counters: an adapter block is part of what they are known by.
+            let mut adapter = counted_in(&redis, algorithm);
+            adapter["params"]["minDeduplicationDuration"] = json!(if prefetch { "1s" } else { "2s" });
+            let config = configuration(&adapter)?;
+            let stack = Stack::start(&programs, config.path(), 2, prefetch).await?;
+            let load =
+                Load { address: stack.envoy.address(), path: "/", connections: 16, requests, duration };
+            let started = Instant::now();
+            let tally = load.run().await?;
+            let took = started.elapsed();
+            let (admitted, refused) = (f64::from(tally.of(200)), f64::from(tally.of(429)));
+            ensure!(tally.of(200) + tally.of(429) == requests, "other answers: {tally:?}");
+            let least = 0.95 * f64::from(LIMIT * windows);
+            let per_second = f64::from(requests) / duration.as_secs_f64();
+            // Twice what is asked for while a fetch is on its way, and a quarter of each worker's greatest fetch.
+            let credit = if prefetch { per_second * (2. * TIMEOUT.as_secs_f64() + 0.25) } else { 0. };
+            let most = granted_at_most(algorithm, took) + credit;
+            writeln!(
+                table,
+                "{algorithm:<16}{:>9}{least:>9.0}{admitted:>9.0}{most:>9.0}{refused:>9.0}",
+                if prefetch { "on" } else { "off" }
+            )?;
+            if admitted < least || admitted > most {
+                outside.push(format!("{algorithm}, prefetch {prefetch}: {admitted}"));
+            }
+        }
+    }
+    println!("{table}");
+    ensure!(outside.is_empty(), "outside of the bounds: {outside:?}\n{table}");
+    Ok(())
+}
