@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tests::mixer::Options;
-use tests::{Bootstrap, Envoy, Load, MixerServer, Programs, Redis, Upstream};
+use tests::{Bootstrap, Envoy, Load, MixerServer, Programs, Redis, Upstream, wait};
 
 /// Set to let the traffic last a minute.
 const LONG: &str = "MIXER_LONG";
@@ -30,7 +30,7 @@ const WINDOW: Duration = Duration::from_secs(2);
 /// How long a check may take, a fetch of tokens too.
 const TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Envoy with as many servers behind it as there are blocks of adapters.
+/// Envoy with servers behind it.
 struct Stack {
     // In the order of ending: who asks ends before who is asked.
     envoy: Envoy,
@@ -70,14 +70,14 @@ impl Stack {
 }
 
 /// A configuration with one quota, counted by `adapter`.
-fn configuration(adapter: &Value) -> Result<TempDir> {
+fn configuration(adapter: &Value, limit: u32, window: Duration) -> Result<TempDir> {
     let folder = tempfile::Builder::new().prefix("mixer-quota-config-").tempdir()?;
     let global = folder.path().join("scopes/global");
     fs::create_dir_all(global.join("subjects/global"))?;
     let quota = json!({
         "descriptorName": "RequestCount",
-        "maxAmount": LIMIT,
-        "expiration": format!("{}s", WINDOW.as_secs()),
+        "maxAmount": limit,
+        "expiration": format!("{}s", window.as_secs()),
     });
     for (file, content) in [
         ("adapters.yml", json!({ "adapters": [adapter] })),
@@ -85,7 +85,7 @@ fn configuration(adapter: &Value) -> Result<TempDir> {
         (
             "subjects/global/rules.yml",
             json!({ "rules": [{ "aspects": [
-                { "kind": "quotas", "adapter": "requests", "params": { "quotas": [quota] } }
+                { "kind": "quotas", "adapter": adapter["name"], "params": { "quotas": [quota] } }
             ]}]}),
         ),
     ] {
@@ -94,9 +94,10 @@ fn configuration(adapter: &Value) -> Result<TempDir> {
     Ok(folder)
 }
 
-fn counted_in(redis: &Redis, algorithm: &str) -> Value {
+/// A block that counts in Redis, together with all others of its name.
+fn counted_in(redis: &Redis, name: &str, algorithm: &str) -> Value {
     json!({
-        "name": "requests",
+        "name": name,
         "kind": "quotas",
         "impl": "redisQuota",
         "params": {
@@ -133,10 +134,8 @@ async fn what_passes_is_within_the_bounds() -> Result<()> {
     let mut outside = Vec::new();
     for algorithm in ["fixed-window", "rolling-window", "token-bucket"] {
         for prefetch in [true, false] {
-            // Each has its own counters: an adapter block is part of what they are known by.
-            let mut adapter = counted_in(&redis, algorithm);
-            adapter["params"]["minDeduplicationDuration"] = json!(if prefetch { "1s" } else { "2s" });
-            let config = configuration(&adapter)?;
+            let name = format!("{algorithm}-{prefetch}");
+            let config = configuration(&counted_in(&redis, &name, algorithm), LIMIT, WINDOW)?;
             let stack = Stack::start(&programs, config.path(), 2, prefetch).await?;
             let load =
                 Load { address: stack.envoy.address(), path: "/", connections: 16, requests, duration };
@@ -162,5 +161,35 @@ async fn what_passes_is_within_the_bounds() -> Result<()> {
     }
     println!("{table}");
     ensure!(outside.is_empty(), "outside of the bounds: {outside:?}\n{table}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_one_proxy_did_not_use_another_gets() -> Result<()> {
+    let Some(programs) = Programs::or_skip() else { return Ok(()) };
+    let Some(redis) = Redis::or_skip().await? else { return Ok(()) };
+    let (limit, window) = (30, Duration::from_secs(600));
+    for algorithm in ["fixed-window", "rolling-window"] {
+        let config = configuration(&counted_in(&redis, algorithm, algorithm), limit, window)?;
+        let first = Stack::start(&programs, config.path(), 1, true).await?;
+        let send = async |stack: &Stack, requests| {
+            let address = stack.envoy.address();
+            let load = Load { address, path: "/", connections: 1, requests, duration: Duration::ZERO };
+            load.run().await
+        };
+        // The first asks with its check, the next are answered from the pool that one of them has filled.
+        let used = send(&first, 5).await?.of(200);
+        ensure!(used == 5, "{algorithm}: {used} of 5 passed");
+        wait::until("tokens that nobody asked for", async || {
+            (first.envoy.counter("total_quota_returned").await.ok()? > 0).then_some(())
+        })
+        .await?;
+        let returned = first.envoy.counter("total_quota_returned").await?;
+        // Without fetching ahead the other gets what there is, to the last token.
+        let second = Stack::start(&programs, config.path(), 1, false).await?;
+        let left = send(&second, limit).await?.of(200);
+        println!("{algorithm}: {used} used, {returned} returned, {left} left of {limit} for another");
+        ensure!(used + left == limit, "{algorithm}: {used} and {left} of {limit}");
+    }
     Ok(())
 }

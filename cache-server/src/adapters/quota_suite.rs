@@ -65,6 +65,7 @@ pub(super) async fn holds_for(subject: &impl Subject, algorithm: Algorithm) {
     what_is_granted_comes_back_in_time(subject, algorithm).await;
     a_release_frees_what_is_used(subject).await;
     an_id_is_counted_once(subject).await;
+    what_is_returned_comes_back_once(subject).await;
     a_changed_limit_holds_at_once(subject, algorithm).await;
     odd_amounts_do_no_harm(subject).await;
 }
@@ -164,6 +165,16 @@ async fn an_id_is_counted_once(subject: &impl Subject) {
     // In memory an answer lives for up to twice as long as it must.
     subject.pass(DEDUPLICATION * 2).await;
     assert_eq!(with_id(subject, &other, 10, "a").await.amount, 10, "forgotten");
+}
+
+async fn what_is_returned_comes_back_once(subject: &impl Subject) {
+    let quota = quota("returned", 10, Some(WINDOW));
+    assert_eq!(best(subject, &quota, 10).await, 10);
+    for _ in 0..3 {
+        assert_eq!(with_id(subject, &quota, -4, "lease").await.amount, 4, "the same call, made again");
+    }
+    assert_eq!(best(subject, &quota, 10).await, 4, "and no more than that");
+    assert_eq!(best(subject, &quota, 10).await, 0);
 }
 
 async fn a_changed_limit_holds_at_once(subject: &impl Subject, algorithm: Algorithm) {
