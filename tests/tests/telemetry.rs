@@ -57,8 +57,7 @@ fn configuration() -> Result<TempDir> {
 
 /// How many records have been written.
 fn delivered(logs: &Path) -> u64 {
-    let written = fs::read(logs.join(FILE)).unwrap_or_default();
-    written.iter().filter(|byte| **byte == b'\n').count() as u64
+    fs::read_to_string(logs.join(FILE)).unwrap_or_default().lines().count() as u64
 }
 
 #[tokio::test]
