@@ -1,5 +1,7 @@
 //! The filter's configuration: JSON, read once, refused whole if anything is wrong.
 
+mod json;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
@@ -18,19 +20,24 @@ use crate::limits;
 use crate::quota::{self, QuotaConfig};
 use crate::tcp::TcpConfig;
 
+use json::Json;
+
 /// The dictionary that ships with the project.
 const DICTIONARY: &str = include_str!("../../../config/dictionary.txt");
 
 /// The filter's configuration cannot be used. The text says what, where, and what was expected.
 #[derive(Debug, Error)]
 pub enum InvalidConfig {
+    /// It is not JSON.
+    #[error("mixer filter configuration: {0}")]
+    Json(serde_json::Error),
     /// It is not what the filter reads.
-    #[error("mixer filter configuration, `{path}`: {error}")]
-    Json {
+    #[error("mixer filter configuration, `{path}`: {message}")]
+    Shape {
         /// The field, with dots; a single dot is the whole.
         path: String,
-        /// What is wrong, with line and column.
-        error: serde_json::Error,
+        /// What is wrong and what was expected.
+        message: String,
     },
     /// It is not text.
     #[error("mixer filter configuration, byte {0}: not UTF-8")]
@@ -76,11 +83,9 @@ impl Config {
         if text.trim().is_empty() {
             return Err(InvalidConfig::Missing);
         }
-        let mut json = serde_json::Deserializer::from_str(text);
-        let invalid = |path, error| InvalidConfig::Json { path, error };
-        let document: Document = serde_path_to_error::deserialize(&mut json)
-            .map_err(|error| invalid(error.path().to_string(), error.into_inner()))?;
-        json.end().map_err(|error| invalid(".".to_owned(), error))?;
+        let json: Json = serde_json::from_str(text).map_err(InvalidConfig::Json)?;
+        let document = Document::deserialize(json)
+            .map_err(|error| InvalidConfig::Shape { path: error.path(), message: error.message })?;
         document.check()
     }
 

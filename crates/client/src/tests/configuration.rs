@@ -11,8 +11,8 @@ fn a_wrong_configuration_is_refused_with_what_where_and_what_was_expected() {
     let cases = [
         ("", "configuration is missing: give at least {\"mixer\": {\"cluster\": \"…\"}}"),
         ("{", "EOF while parsing an object at line 1 column 1"),
-        ("{}", "missing field `mixer` at line 1 column 2"),
-        (r#"{"mixer": {}}"#, "missing field `cluster` at line 1 column 12"),
+        ("{}", "`.`: missing field `mixer`"),
+        (r#"{"mixer": {}}"#, "`mixer`: missing field `cluster`"),
         (r#"{"mixer": {"cluster": ""}}"#, "`mixer.cluster`: is empty, expected the name of a cluster"),
         (
             r#"{"mixer": {"cluster": "m", "timeout": "5"}}"#,
@@ -22,7 +22,7 @@ fn a_wrong_configuration_is_refused_with_what_where_and_what_was_expected() {
             r#"{"mixer": {"cluster": "m", "timeout": "1h"}}"#,
             "`mixer.timeout`: is 3600s, expected from 10ms to 60s",
         ),
-        (r#"{"mixer": {"cluster": "m"}, "chek": {}}"#, "unknown field `chek`, expected one of"),
+        (r#"{"mixer": {"cluster": "m"}, "chek": {}}"#, "`chek`: unknown field `chek`, expected one of"),
         (
             r#"{"mixer": {"cluster": "m"}, "check": {"failure": {"policy": "maybe"}}}"#,
             "unknown variant `maybe`, expected `open` or `closed`",
