@@ -1,11 +1,15 @@
 //! The written forms of times, spans and addresses.
 
+mod rfc3339;
+
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use thiserror::Error;
 
 use crate::{Duration, Timestamp, Value, ValueType};
+
+pub(crate) use rfc3339::{parse as parse_rfc3339, write as write_rfc3339};
 
 /// A text is not a value of the type that was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -69,20 +73,6 @@ impl Value {
                 .map(Self::from)
                 .ok_or_else(|| invalid("a map such as key:value;key:value")),
         }
-    }
-}
-
-/// The offset may be `Z` or numeric; leap seconds are taken as the second before.
-pub(crate) fn parse_rfc3339(input: &str) -> Option<Timestamp> {
-    let time: jiff::Timestamp = input.parse().ok()?;
-    Some(Timestamp::from_unix_nanos(time.as_nanosecond()))
-}
-
-pub(crate) fn write_rfc3339(time: Timestamp, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    match jiff::Timestamp::from_nanosecond(time.unix_nanos()) {
-        Ok(civil) => fmt::Display::fmt(&civil, f),
-        // Beyond the year 9999 there is no RFC 3339; the number is still the truth.
-        Err(_) => write!(f, "{}.{:09}", time.seconds, time.nanos),
     }
 }
 
