@@ -305,11 +305,15 @@ impl StringMap {
 /// Of several entries with one key the last counts.
 impl<K: Into<Arc<str>>, V: Into<Arc<str>>> FromIterator<(K, V)> for StringMap {
     fn from_iter<I: IntoIterator<Item = (K, V)>>(entries: I) -> Self {
-        let mut entries: Vec<_> = entries.into_iter().map(|(k, v)| (k.into(), v.into())).collect();
-        // Reversed before a stable sort, so that the last of equal keys comes first and survives.
-        entries.reverse();
-        entries.sort_by(|(a, _): &(Arc<str>, Arc<str>), (b, _)| a.cmp(b));
-        entries.dedup_by(|(a, _), (b, _)| a == b);
-        Self(entries)
+        sorted(entries.into_iter().map(|(key, value)| (key.into(), value.into())).collect())
     }
+}
+
+/// Not in the generic function above, which would bring a sort of its own into the module for each kind of iterator.
+fn sorted(mut entries: Vec<(Arc<str>, Arc<str>)>) -> StringMap {
+    // Reversed before a stable sort, so that the last of equal keys comes first and survives.
+    entries.reverse();
+    entries.sort_by(|(a, _), (b, _)| a.cmp(b));
+    entries.dedup_by(|(a, _), (b, _)| a == b);
+    StringMap(entries)
 }

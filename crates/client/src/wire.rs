@@ -1,5 +1,7 @@
 //! The client's messages and what comes back.
 
+use std::collections::BTreeMap;
+
 use attributes::wire::Compressor;
 use attributes::{AttributeSource, Bag, Dictionary};
 use checkcache::Revision;
@@ -101,16 +103,16 @@ pub(crate) fn encode_check<'q>(
     let mut attributes = words.add(bag);
     let global_word_count = words.word_count();
     attributes.words = words.into_words();
+    // One by one: collecting into a map brings a sort of its own into the module.
+    let mut params = BTreeMap::new();
+    for Asked { quota, amount, best_effort } in quotas {
+        params.insert(quota.to_owned(), QuotaParams { amount, best_effort });
+    }
     let request = v1::CheckRequest {
         attributes: Some(attributes),
         global_word_count,
         deduplication_id: id,
-        quotas: quotas
-            .into_iter()
-            .map(|Asked { quota, amount, best_effort }| {
-                (quota.to_owned(), QuotaParams { amount, best_effort })
-            })
-            .collect(),
+        quotas: params,
         accepts_trace: true,
         demand_revision: demanded.0,
         dictionary_digest: digest(dictionary, global_word_count),

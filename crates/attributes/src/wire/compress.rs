@@ -1,5 +1,6 @@
 //! Bag → `CompressedAttributes`.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
@@ -76,9 +77,11 @@ impl<'d> Compressor<'d> {
 
     /// A string map with its words replaced.
     pub fn string_map(&mut self, map: &StringMap) -> v1::StringMap {
-        v1::StringMap {
-            entries: map.iter().map(|(key, value)| (self.index(key), self.index(value))).collect(),
+        let mut entries = BTreeMap::new();
+        for (key, value) in map.iter() {
+            entries.insert(self.index(key), self.index(value));
         }
+        v1::StringMap { entries }
     }
 
     fn put(&mut self, message: &mut v1::CompressedAttributes, name: &str, value: ValueRef<'_>) {

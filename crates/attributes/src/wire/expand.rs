@@ -92,7 +92,7 @@ impl<'d> Expander<'d> {
         let expanded: StringMap = entries.iter().cloned().collect();
         if expanded.len() < entries.len() {
             let mut keys: Vec<_> = entries.into_iter().map(|(key, _)| key).collect();
-            keys.sort();
+            keys.sort_unstable();
             let twice = keys.windows(2).find(|pair| matches!(pair, [a, b] if a == b));
             let key = twice.and_then(<[_]>::first).cloned().unwrap_or_default();
             return Err(InvalidAttributes::DuplicateKey { key });
