@@ -29,7 +29,7 @@ const DICTIONARY: &str = include_str!("../../../config/dictionary.txt");
 #[derive(Debug, Error)]
 pub enum InvalidConfig {
     /// It is not JSON.
-    #[error("mixer filter configuration: {0}")]
+    #[error("mixer filter configuration, `.`: {0}")]
     Json(serde_json::Error),
     /// It is not what the filter reads.
     #[error("mixer filter configuration, `{path}`: {message}")]
