@@ -1,6 +1,7 @@
 //! Builds of `wasm32-unknown-unknown`: the filter that ships, and the proof that the core crates know no host.
 
 mod exports;
+mod optimise;
 mod toolchain;
 
 use std::env;
@@ -30,8 +31,13 @@ pub(crate) fn build() -> Result<PathBuf> {
         // Cargo's file is a link to one that it keeps: a new file in its place leaves that one as it was.
         let partial = module.with_extension("partial");
         fs::write(&partial, &slim)?;
+        let optimised = module.with_extension("optimised");
+        if optimise::optimise(&partial, &optimised)? {
+            fs::rename(&optimised, &partial)?;
+            optimise::weigh(fs::metadata(&partial)?.len() as usize)?;
+        }
         fs::rename(&partial, &module)?;
-        eprintln!("  {} kB", slim.len() / 1000);
+        eprintln!("  {} kB", fs::metadata(&module)?.len() / 1000);
         Ok(module)
     })
 }

@@ -1,0 +1,57 @@
+//! `wasm-opt`, after the linker: it sees the whole module, and takes a twentieth off it.
+//!
+//! Then the module is weighed, so that it does not grow unnoticed.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Result, bail};
+
+use crate::debian;
+use crate::process::{run, succeeds};
+
+/// What Debian calls the package that has it.
+const PACKAGE: &str = "binaryen";
+
+/// The features that the compiler uses for this target, all of which Envoy's engine has.
+const FEATURES: [&str; 6] = [
+    "--enable-bulk-memory",
+    "--enable-multivalue",
+    "--enable-mutable-globals",
+    "--enable-nontrapping-float-to-int",
+    "--enable-reference-types",
+    "--enable-sign-ext",
+];
+
+/// Bytes that an optimised module may have: what it has now and a little. Every worker of every proxy compiles and
+/// keeps the module, so whoever needs more says so here.
+const BYTES_MAX: usize = 540_000;
+
+/// Optimises a module into another file. Where the tool is not and does not come, says so and answers `false`.
+pub(super) fn optimise(module: &Path, into: &Path) -> Result<bool> {
+    let is_here = || succeeds(Command::new("wasm-opt").arg("--version"));
+    if !is_here() && debian::is_here() {
+        // Without it the module is whole and works.
+        if let Err(error) = debian::install(&[PACKAGE]) {
+            eprintln!("  {error:#}");
+        }
+    }
+    if !is_here() {
+        eprintln!(
+            "  without wasm-opt (package {PACKAGE}) the module is larger than it need be, and is not weighed"
+        );
+        return Ok(false);
+    }
+    run(Command::new("wasm-opt").arg("-Os").args(FEATURES).arg(module).arg("-o").arg(into))?;
+    Ok(true)
+}
+
+/// Refuses an optimised module that has grown.
+pub(super) fn weigh(bytes: usize) -> Result<()> {
+    if bytes > BYTES_MAX {
+        bail!(
+            "filter.wasm has {bytes} bytes, and {BYTES_MAX} are allowed: see BYTES_MAX in xtask/src/wasm/optimise.rs"
+        );
+    }
+    Ok(())
+}
