@@ -260,6 +260,11 @@ impl RootContext for Root {
             self.publish_counts(&client);
         }
         self.retired.retain(|client| !client.borrow().is_idle());
+        // A connection that ended has cancelled its call by itself, and nobody said so here.
+        self.calls.retain(|token, (client, purpose)| match purpose {
+            Purpose::Check(stream) => client.borrow().awaits(*stream, *token),
+            Purpose::Report(_) | Purpose::Renewal(_) | Purpose::Allocation(_) => true,
+        });
     }
 
     fn create_http_context(&self, id: u32) -> Option<Box<dyn HttpContext>> {

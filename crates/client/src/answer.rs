@@ -9,7 +9,7 @@ use crate::check::{said, view};
 use crate::demand::{Demand, Demanded};
 use crate::explain::{self, Origin};
 use crate::failure::FailurePolicy;
-use crate::quota::Answered;
+use crate::quota::{self, Answered};
 use crate::stream::{Calling, Extent, State, Stream, allow, apply, refuse};
 use crate::wire::Content;
 use crate::{Answer, Client, Counter, Effect, FailureClass, GrpcFailure, Host, Now, StreamId, limits, wire};
@@ -158,6 +158,12 @@ impl Client {
         if charges.is_empty() || !verdict.status.is_ok() {
             return apply(id, stream, verdict, was_hit, effects);
         }
+        let unanswered = answers.iter().filter(|answered| quota::is_unanswered(answered.as_ref())).count();
+        if unanswered > 0 {
+            self.counters.add(Counter::QuotaFailures, unanswered);
+            let warning = format!("the server failed at {unanswered} quotas of a request");
+            effects.extend(self.warn(warning, now));
+        }
         let view = view(&self.config, &stream.attributes, host, Phase::Check);
         let said = || said(self.demanded.as_ref(), &view, Extent::Demanded);
         let in_force = Some(revision).filter(|revision| *revision == self.revision);
@@ -275,6 +281,7 @@ impl Client {
         now: Now,
         effects: &mut Vec<Effect>,
     ) {
+        self.counters.count(Counter::QuotaFailures);
         let warning = format!("quotas of a request are not known ({}): {why}", class.name());
         effects.extend(self.warn(warning, now));
         match self.quotas.policy(class) {

@@ -100,6 +100,14 @@ impl Client {
         self.quotas.clear(now.tick);
     }
 
+    /// Whether a stream waits for the answer to a call of this number. Whoever notes calls may forget the others: a call
+    /// that was cancelled has no answer.
+    pub fn awaits(&self, id: StreamId, token: u32) -> bool {
+        self.streams.get(&id).is_some_and(
+            |stream| matches!(&stream.state, State::Calling(calling) if calling.token == Some(token)),
+        )
+    }
+
     /// Whether no stream is open and nothing waits.
     pub fn is_idle(&self) -> bool {
         self.streams.is_empty()

@@ -134,6 +134,8 @@ counters! {
     RemoteQuotaDenies => "total_remote_quota_denies",
     /// Checks that asked the server for tokens ahead of need.
     RemoteQuotaPrefetchCalls => "total_remote_quota_prefetch_calls",
+    /// Quotas of requests that the server said nothing of, or failed at: the failure policy says what became of them.
+    QuotaFailures => "total_quota_failures",
     /// Fetches of tokens that failed.
     QuotaFetchesFailed => "total_quota_fetches_failed",
     /// Tokens given back unused.

@@ -134,6 +134,7 @@ impl Quotas {
         said: Said<'_>,
         now: Tick,
     ) -> Result<(), Denial> {
+        let overloaded = self.failure(FailureClass::Overloaded);
         let mut bag = None;
         let mut pools = Vec::with_capacity(charges.len());
         for Charge { quota, amount } in charges {
@@ -142,7 +143,8 @@ impl Quotas {
             let Some(entry) = self.pools.get(id) else { continue };
             let Some(fetch) = entry.pool.expect(*amount, now) else { continue };
             if !self.allocations.has_room() {
-                entry.pool.settle(fetch, Fetched::Void, now);
+                // As if the server were overloaded, which it most likely is.
+                entry.pool.settle(fetch, overloaded, now);
                 continue;
             }
             let (demanded, bag) = bag.get_or_insert_with(said).clone();
@@ -342,6 +344,11 @@ impl Quotas {
             FailurePolicy::Closed => Fetched::FailedClosed(class),
         }
     }
+}
+
+/// Whether the server said nothing of a quota, or failed at it.
+pub(crate) fn is_unanswered(answered: Option<&Answered>) -> bool {
+    answered.is_none_or(|answered| is_failure(&answered.answer))
 }
 
 /// Whether nothing was granted for another reason than that there is nothing left.

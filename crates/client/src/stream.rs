@@ -175,7 +175,8 @@ pub(crate) fn allow(
     let RouteDirective { request_headers, mut response_headers, .. } = directive;
     let paused = matches!(stream.state, State::Calling(_));
     strip(id, stream, effects);
-    if !request_headers.is_empty() {
+    // A connection has no headers.
+    if !request_headers.is_empty() && stream.connection.is_none() {
         effects.push(Effect::EditRequest { stream: id, operations: request_headers, reroute: true });
     }
     if let Explain::Said(how) = std::mem::take(&mut stream.explain) {

@@ -46,17 +46,18 @@ function take(granted)
   return window
 end
 
+-- The oldest first: what goes on counting then counts the longest.
 function give_back(wanted)
   local left = wanted
   while left > 0 and oldest <= newest do
-    local first, last, amount = grants(newest)
+    local first, last, amount = grants(oldest)
     local released = math.min(left, amount)
     left, used, changed = left - released, used - released, true
     if released == amount then
-      forget(newest)
-      newest = newest - 1
+      forget(oldest)
+      oldest = oldest + 1
     else
-      write(newest, first, last, amount - released)
+      write(oldest, first, last, amount - released)
     end
   end
   return wanted - left

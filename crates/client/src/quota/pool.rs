@@ -122,7 +122,8 @@ impl Pool {
         let available = self.available();
         let is_low = available < desired / 2 && self.fetches == 0;
         let fetch = if (is_low || available < amount) && self.may_fetch(available < amount, now) {
-            let is_trusted = available == 0 && self.owed <= desired / OWED_PART;
+            // Also where a few are left that do not do for this request.
+            let is_trusted = available < amount && self.owed <= desired / OWED_PART;
             Some(self.fetch(amount.max(desired), is_trusted, now))
         } else {
             None

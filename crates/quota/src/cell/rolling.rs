@@ -56,13 +56,15 @@ impl Count for Rolling {
     fn release(&mut self, limit: Limit, now: Tick, amount: u64) -> u64 {
         self.available(limit, now);
         let mut left = amount;
-        while let Some(newest) = self.grants.back_mut().filter(|_| left > 0) {
-            let released = left.min(newest.amount);
-            newest.amount -= released;
+        // The oldest first: what goes on counting then counts the longest, so that no window holds more than the limit
+        // whichever grant it was that was given back.
+        while let Some(oldest) = self.grants.front_mut().filter(|_| left > 0) {
+            let released = left.min(oldest.amount);
+            oldest.amount -= released;
             self.used -= released;
             left -= released;
-            if newest.amount == 0 {
-                self.grants.pop_back();
+            if oldest.amount == 0 {
+                self.grants.pop_front();
             }
         }
         self.available(limit, now);

@@ -182,9 +182,23 @@ fn a_closed_pool_probes_as_its_window_asks_for_it() {
 }
 
 #[test]
+fn a_few_tokens_that_do_not_do_are_no_shortage() {
+    let mut pool = Pool::default();
+    let mut fetches = Vec::new();
+    // Four charges of three at once: the first credit has one token left for the fourth.
+    for _ in 0..4 {
+        fetches.extend(pool.expect(3, ms(0)));
+        assert_eq!(pool.offers(3), Ok(()));
+        pool.take(3);
+    }
+    assert_eq!(fetches.len(), 2);
+}
+
+#[test]
 fn fetches_and_grants_are_bounded() {
     let mut pool = Pool::default();
-    // Each asks for more than there is, so nothing is ever taken.
+    // Who owes gets no credit, so each finds less than it asks for.
+    pool.owe(u64::MAX);
     let fetches = (1..1_000).filter_map(|i| pool.expect(i * 1_000_000, ms(0))).count();
     assert_eq!(fetches, limits::POOL_FETCHES);
     for second in 1..1_000 {
