@@ -153,6 +153,37 @@ impl Bootstrap {
         self
     }
 
+    /// Puts an HTTP filter before the others.
+    #[must_use]
+    pub fn with_http_filter(mut self, filter: &Value) -> Self {
+        for manager in managers(&mut self.0) {
+            if let Some(filters) = manager["http_filters"].as_array_mut() {
+                filters.insert(0, filter.clone());
+            }
+        }
+        self
+    }
+
+    /// Lets Envoy itself log each request.
+    #[must_use]
+    pub fn with_access_log(mut self, log: &Value) -> Self {
+        for manager in managers(&mut self.0) {
+            manager["access_log"] = json!([log]);
+        }
+        self
+    }
+
+    /// Speaks HTTP/1.1 to cluster `name`, whatever the client speaks.
+    #[must_use]
+    pub fn with_http1_cluster(mut self, name: &str) -> Self {
+        let cluster =
+            items(&mut self.0["static_resources"], "clusters").find(|cluster| cluster["name"] == name);
+        if let Some(cluster) = cluster.and_then(Value::as_object_mut) {
+            cluster.remove("typed_extension_protocol_options");
+        }
+        self
+    }
+
     /// Takes the filter out: Envoy alone, to tell its behaviour from ours.
     #[must_use]
     pub fn without_filter(mut self) -> Self {
