@@ -4,11 +4,12 @@
 //! happens. What is already there is used as it is. The modules in reading order: [`workspace`] knows where things
 //! lie, [`process`] runs programs and shows progress, [`debian`] installs packages, [`envoy`] and [`wasm`] provide
 //! the proxy and the module that runs inside it, [`redis`] the Redis of the tests, [`stack`] builds our own binaries and
-//! hands everything to the demo and to the tests.
+//! hands everything to the demo and to the tests, [`bench`] does the same in release for what measures.
 //!
 //! This is the one crate that uses `anyhow`: its errors are read by a person at a terminal, so each says what was
 //! wanted, what happened, and what to do.
 
+mod bench;
 mod debian;
 mod envoy;
 mod process;
@@ -53,6 +54,13 @@ enum Task {
         #[arg(last = true)]
         arguments: Vec<OsString>,
     },
+    /// Measure Mixer beside what one would use instead. Names choose, `--json` is for machines, `--help` says more.
+    #[command(disable_help_flag = true)]
+    Bench {
+        /// Passed on to the benchmark.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
     /// Regenerate proto/src/generated from the .proto files.
     Codegen,
     /// What the build server runs: format, lints, documentation, then `test`.
@@ -76,6 +84,7 @@ fn run(task: Task) -> Result<()> {
         Task::Wasm { core: true } => wasm::check_core(),
         Task::Demo { once } => stack::demo(once),
         Task::Test { arguments } => stack::test(&arguments),
+        Task::Bench { arguments } => bench::bench(&arguments),
         Task::Codegen => codegen(),
         Task::Ci => process::replace(&mut std::process::Command::new(workspace::root().join(".ci/run"))),
     }

@@ -16,8 +16,8 @@ use anyhow::Result;
 use crate::process::{cargo, replace, run, step};
 use crate::{envoy, redis, wasm, workspace};
 
-/// All packages but the one that links only for Envoy.
-const HOST_PACKAGES: [&str; 3] = ["--workspace", "--exclude", "filter"];
+/// All packages but those that link only for Envoy.
+const HOST_PACKAGES: [&str; 5] = ["--workspace", "--exclude", "filter", "--exclude", "nothing-filter"];
 
 /// Builds everything and becomes the demo.
 pub(crate) fn demo(once: bool) -> Result<()> {

@@ -21,12 +21,22 @@ const CORE: [&str; 7] = ["proto", "attributes", "checkcache", "expr", "policy", 
 
 /// Builds `filter.wasm` and tells where it is.
 pub(crate) fn build() -> Result<PathBuf> {
+    build_module("filter", "filter.wasm")
+}
+
+/// Builds the filter that does nothing, which others are measured beside.
+pub(crate) fn build_nothing() -> Result<PathBuf> {
+    build_module("nothing-filter", "nothing_filter.wasm")
+}
+
+fn build_module(package: &str, file: &str) -> Result<PathBuf> {
     let toolchain = toolchain()?;
-    step(&format!("building filter.wasm ({toolchain})"), || {
-        run(cargo(&toolchain, "build").args(["--package", "filter", "--profile", "wasm"]))?;
-        let module = workspace::wasm_target().join(workspace::WASM_TARGET).join("wasm/filter.wasm");
+    step(&format!("building {file} ({toolchain})"), || {
+        run(cargo(&toolchain, "build").args(["--package", package, "--profile", "wasm"]))?;
+        let module = workspace::wasm_target().join(workspace::WASM_TARGET).join("wasm").join(file);
         let built = fs::read(&module).with_context(|| format!("cannot read {}", module.display()))?;
-        let slim = exports::without_unused(&built).context("cannot read the exports of filter.wasm")?;
+        let slim =
+            exports::without_unused(&built).with_context(|| format!("cannot read the exports of {file}"))?;
 
         // Cargo's file is a link to one that it keeps: a new file in its place leaves that one as it was.
         let partial = module.with_extension("partial");

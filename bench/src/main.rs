@@ -1,0 +1,209 @@
+//! bench: speed, measured beside what users would pick instead.
+//!
+//! `cargo xtask bench` builds everything in release, names it in the environment and runs this. Each figure and what it
+//! stands beside are measured in turn ([`sample`]), so that ratios hold on a machine that does something else as well.
+//!
+//! ```text
+//! proxy    through the real Envoy, one worker on one core, the load on another
+//! micro    the parts alone, in this process, by processor time
+//! server   the real `mixer` on one core, the load on another
+//! size     what the filter and the server take
+//! ```
+//!
+//! Nothing here decides about a test: numbers depend on the machine, and a person looks at them. What must not grow is
+//! held by counts of instructions.
+
+mod cores;
+mod guard;
+mod load;
+mod machine;
+mod micro;
+mod processor;
+mod proxy;
+mod request;
+mod row;
+mod sample;
+mod server;
+mod size;
+mod stub;
+mod tree;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result, ensure};
+use clap::Parser;
+
+use crate::row::Row;
+use crate::stub::Stub;
+
+/// Rounds of what runs in this process.
+const MICRO_ROUNDS: usize = 21;
+
+/// Rounds of what runs as processes, each some seconds long.
+const PROCESS_ROUNDS: usize = 7;
+
+/// Measures Mixer beside what one would use instead.
+#[derive(Parser)]
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
+#[command(name = "cargo xtask bench", bin_name = "cargo xtask bench")]
+struct Arguments {
+    /// What to measure: names, or beginnings of them. All, if none is given.
+    names: Vec<String>,
+
+    /// Prints one JSON object and nothing else.
+    #[arg(long)]
+    json: bool,
+
+    /// Only says what can be measured.
+    #[arg(long)]
+    list: bool,
+
+    /// Rounds, instead of 21 in this process and 7 with processes.
+    #[arg(long)]
+    rounds: Option<usize>,
+
+    /// Seconds of load in a round.
+    #[arg(long, default_value_t = 3)]
+    seconds: u32,
+
+    /// Counts instructions instead, and compares them with bench/instructions.toml.
+    #[arg(long)]
+    guard: bool,
+
+    /// Counts instructions instead, and records them there.
+    #[arg(long)]
+    record: bool,
+
+    /// Does one piece of what is counted; used by this program itself.
+    #[arg(long, hide = true)]
+    work: Option<String>,
+
+    /// How many times.
+    #[arg(long, hide = true, default_value_t = 1)]
+    calls: u32,
+
+    /// Serves as what others are measured beside; used by this program itself.
+    #[arg(long, hide = true)]
+    stub: Option<Stub>,
+}
+
+/// How thoroughly to measure.
+#[derive(Debug, Clone, Copy)]
+struct Effort {
+    rounds: Option<usize>,
+    seconds: u32,
+}
+
+/// Something to measure.
+struct Bench {
+    name: &'static str,
+    run: fn(Effort) -> Result<Vec<Row>>,
+}
+
+/// All of them, in the order of the page.
+const BENCHES: [Bench; 20] = [
+    Bench { name: "proxy/l1-nothing", run: proxy::hit_beside_nothing },
+    Bench { name: "proxy/l1-authz", run: proxy::hit_beside_authorizer },
+    Bench { name: "proxy/report-nothing", run: proxy::reporting_beside_nothing },
+    Bench { name: "proxy/l2-authz", run: proxy::miss_beside_authorizer },
+    Bench { name: "proxy/quota-ratelimit", run: proxy::quota_beside_limiter },
+    Bench { name: "proxy/report-log", run: proxy::report_beside_log },
+    Bench { name: "server/l2-hit", run: server::l2_hit },
+    Bench { name: "server/l2-off", run: server::l2_off },
+    Bench { name: "server/report", run: server::report },
+    Bench { name: "server/cores", run: server::cores },
+    Bench { name: "micro/expression-hand", run: |effort| micro::expression::beside_hand(effort.micro()) },
+    Bench { name: "micro/expression-cel", run: |effort| micro::expression::beside_cel(effort.micro()) },
+    Bench { name: "micro/l1-map", run: |effort| micro::lookup::beside_map(effort.micro()) },
+    Bench { name: "micro/l1-shapes", run: |effort| micro::lookup::by_shapes(effort.micro()) },
+    Bench { name: "micro/l2", run: |effort| micro::lookup::shared_beside_own(effort.micro()) },
+    Bench { name: "micro/decode", run: |effort| micro::decode::beside_prost(effort.micro()) },
+    Bench { name: "micro/resolution", run: |effort| micro::resolution::among_many(effort.micro()) },
+    Bench { name: "size/filter", run: size::filter },
+    Bench { name: "size/vm", run: proxy::vm },
+    Bench { name: "size/l2", run: size::l2 },
+];
+
+impl Effort {
+    fn micro(self) -> usize {
+        self.rounds.unwrap_or(MICRO_ROUNDS)
+    }
+
+    fn processes(self) -> usize {
+        self.rounds.unwrap_or(PROCESS_ROUNDS)
+    }
+}
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<()> {
+    if let Some(stub) = arguments.stub {
+        return stub.serve();
+    }
+    if let Some(work) = &arguments.work {
+        return guard::work(work, arguments.calls);
+    }
+    if arguments.guard || arguments.record {
+        return guard::guard(arguments.record);
+    }
+    let chosen: Vec<&Bench> = BENCHES.iter().filter(|bench| bench.is_chosen(&arguments.names)).collect();
+    let known = BENCHES.map(|bench| bench.name).join(", ");
+    ensure!(!chosen.is_empty(), "nothing has such a name; there are {known}");
+    if arguments.list {
+        println!("{}", chosen.iter().map(|bench| bench.name).collect::<Vec<_>>().join("\n"));
+        return Ok(());
+    }
+    let effort = Effort { rounds: arguments.rounds, seconds: arguments.seconds };
+    let (mut rows, mut failed) = (Vec::new(), Vec::new());
+    for bench in &chosen {
+        eprintln!("» {} …", bench.name);
+        // What one could not measure does not take away what the others did.
+        match (bench.run)(effort) {
+            Ok(measured) => rows.extend(measured),
+            Err(error) => {
+                eprintln!("  failed: {error:#}");
+                failed.push(bench.name);
+            }
+        }
+    }
+    if arguments.json {
+        println!("{}", row::to_json(&rows));
+    } else {
+        print!("{}", row::to_table(&rows));
+    }
+    ensure!(failed.is_empty(), "not measured: {}", failed.join(", "));
+    if chosen.len() == BENCHES.len() {
+        machine::write_page(&rows)?;
+    }
+    Ok(())
+}
+
+impl Bench {
+    fn is_chosen(&self, names: &[String]) -> bool {
+        names.is_empty() || names.iter().any(|name| self.name.starts_with(name.as_str()))
+    }
+}
+
+/// One thread: what it starts and where is then in its own hands.
+pub(crate) fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+    let all = cores::Cores::of_this_process()?;
+    let result = tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work);
+    all.enter()?;
+    result
+}
+
+/// A program that `cargo xtask bench` names.
+pub(crate) fn program(variable: &str) -> Result<PathBuf> {
+    std::env::var_os(variable).map(PathBuf::from).with_context(|| {
+        format!("{variable} is not set; run `cargo xtask bench`, which builds everything and sets it")
+    })
+}

@@ -1,0 +1,91 @@
+//! An expression beside the same written by hand, and beside the language that others embed.
+
+use std::collections::{BTreeMap, HashMap};
+use std::hint::black_box;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result, ensure};
+use attributes::{AttributeSource, Bag, MapEntry, StringMap, ValueRef, ValueType};
+use checkcache::Recorder;
+use expr::Program;
+
+use crate::request;
+use crate::row::{Goal, Row};
+use crate::sample::{in_turn, nanos};
+
+const TEXT: &str = "ai == 20 || ar[\"foo\"] == \"bar\"";
+
+/// A request for which the first half says no, so that all of it is evaluated.
+pub(crate) fn bag() -> Bag {
+    let mut bag = request::bag();
+    bag.insert("ai", 21);
+    let map: StringMap = [(Arc::from("foo"), Arc::from("bar"))].into_iter().collect();
+    bag.insert("ar", map);
+    bag
+}
+
+/// The expression, compiled.
+pub(crate) fn program() -> Result<Program> {
+    let manifest =
+        BTreeMap::from([("ai".to_owned(), ValueType::Int64), ("ar".to_owned(), ValueType::StringMap)]);
+    Ok(expr::compile(TEXT, &manifest)?)
+}
+
+/// One evaluation, with what it looked at.
+pub(crate) fn evaluate(program: &Program, bag: &Bag) -> bool {
+    let mut recorder = Recorder::new(black_box(bag));
+    let result = program.evaluate_bool(&mut recorder) == Ok(true);
+    black_box(recorder.into_trace());
+    result
+}
+
+/// The same, as one would write it without a language.
+fn by_hand(bag: &Bag) -> bool {
+    matches!(bag.get("ai"), Some(ValueRef::Int64(20)))
+        || matches!(bag.entry("ar", "foo"), MapEntry::Found("bar"))
+}
+
+pub(crate) fn beside_hand(rounds: usize) -> Result<Vec<Row>> {
+    let (bag, program) = (bag(), program()?);
+    ensure!(evaluate(&program, &bag) && by_hand(&bag), "both say yes");
+    let pair = in_turn(
+        rounds,
+        || Ok(nanos(|| evaluate(&program, &bag))),
+        || Ok(nanos(|| by_hand(black_box(&bag)))),
+    )?;
+    let what = ["an expression, with observations", "by hand in Rust"];
+    Ok(vec![Row::pair("micro/expression-hand", what, "ns", &pair, Goal::AtMost(3.0))])
+}
+
+pub(crate) fn beside_cel(rounds: usize) -> Result<Vec<Row>> {
+    let (bag, program) = (bag(), program()?);
+    let theirs = cel::Program::compile(TEXT)?;
+    let mut context = cel::Context::default();
+    context.add_variable_from_value("ai", 21_i64);
+    context.add_variable_from_value("ar", HashMap::from([("foo", "bar")]));
+    let said = theirs.execute(&context).ok().context("cel evaluates the expression")?;
+    ensure!(said == cel::Value::Bool(true), "cel says yes");
+    let functions = cel::Context::default();
+    // A request's values are not known before it comes, so putting them where the language finds them is part of it, as
+    // finding them in the bag is part of ours. The functions are there beforehand.
+    let for_request = || {
+        let mut context = functions.new_inner_scope();
+        context.add_variable_from_value("ai", 21_i64);
+        context.add_variable_from_value("ar", HashMap::from([("foo", "bar")]));
+        theirs.execute(black_box(&context)).is_ok()
+    };
+    let whole = in_turn(rounds, || Ok(nanos(|| evaluate(&program, &bag))), || Ok(nanos(for_request)))?;
+    let prepared = in_turn(
+        rounds,
+        || Ok(nanos(|| evaluate(&program, &bag))),
+        || Ok(nanos(|| theirs.execute(black_box(&context)).is_ok())),
+    )?;
+    let what = "an expression, with observations";
+    let (with_values, alone) = ("crate cel, values of the request", "crate cel, values already there");
+    let mut beside_prepared =
+        Row::pair("micro/expression-cel-prepared", [what, alone], "ns", &prepared, Goal::AtMost(0.2));
+    beside_prepared.goal = None;
+    let beside_whole =
+        Row::pair("micro/expression-cel", [what, with_values], "ns", &whole, Goal::AtMost(0.2));
+    Ok(vec![beside_whole, beside_prepared])
+}

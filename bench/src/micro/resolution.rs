@@ -1,0 +1,34 @@
+//! Resolution among very many rules, beside resolution among few.
+
+use std::hint::black_box;
+
+use anyhow::{Result, ensure};
+use attributes::Bag;
+use checkcache::Recorder;
+use policy::Snapshot;
+
+use crate::row::{Goal, Row};
+use crate::sample::{in_turn, nanos};
+use crate::{request, tree};
+
+/// The number of subjects whose rules are ten thousand.
+pub(crate) const SUBJECTS: usize = 1_000;
+
+/// How many aspects apply.
+pub(crate) fn resolve(snapshot: &Snapshot, bag: &Bag) -> usize {
+    let mut recorder = Recorder::new(black_box(bag));
+    snapshot.resolve_check(&mut recorder).aspects.len()
+}
+
+pub(crate) fn among_many(rounds: usize) -> Result<Vec<Row>> {
+    let bag = request::bag();
+    let many = tree::snapshot(&tree::files(SUBJECTS)?)?;
+    let few = tree::snapshot(&tree::files(1)?)?;
+    for snapshot in [&many, &few] {
+        let found = resolve(snapshot, &bag);
+        ensure!(found == 5, "{found} aspects apply, not 5");
+    }
+    let pair = in_turn(rounds, || Ok(nanos(|| resolve(&many, &bag))), || Ok(nanos(|| resolve(&few, &bag))))?;
+    let what = ["resolution among 10,000 rules, 5 apply", "among 10 rules"];
+    Ok(vec![Row::pair("micro/resolution", what, "ns", &pair, Goal::AtMost(1.3))])
+}

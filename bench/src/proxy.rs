@@ -1,0 +1,290 @@
+//! Through the real Envoy: one worker on a core of its own; load, application and servers on another.
+//!
+//! The bootstrap is `envoy/demo.yaml`; only what answers in it differs. The request has a dozen headers, and the policy
+//! is a rule about a prefix of the path, a list of networks and a rule about a header.
+
+mod memory;
+mod policy;
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tests::mixer::Options;
+use tests::{Bootstrap, Client, Envoy, MixerServer};
+
+use crate::cores::Cores;
+use crate::load::{self, Protocol};
+use crate::processor::ProcessorTime;
+use crate::row::{Goal, Row};
+use crate::sample::Pair;
+use crate::stub::{Running, Stub};
+use crate::{Effort, block_on, program, request};
+
+pub(crate) use memory::vm;
+
+const L2_ENTRIES: u64 = 100_000;
+
+/// What answers in Envoy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Side {
+    /// Our filter, told whether to cache, to report and to charge.
+    Ours { caches: bool, reports: bool, charges: bool },
+    /// A module that does nothing.
+    Nothing,
+    /// No filter but the router, and whether Envoy logs over gRPC.
+    Plain { logs: bool },
+    /// `ext_authz`.
+    Authorizer,
+    /// `ratelimit`.
+    RateLimiter,
+}
+
+const L1_HIT: Side = Side::Ours { caches: true, reports: false, charges: false };
+
+/// An Envoy with all that it talks to.
+struct Stack {
+    envoy: Envoy,
+    mixer: Option<MixerServer>,
+    stub: Option<Running>,
+    _application: Running,
+    _folder: TempDir,
+}
+
+impl Stack {
+    async fn start(side: Side) -> Result<Self> {
+        Self::start_with(side, policy::write).await
+    }
+
+    /// With the policy that `write` puts into a folder.
+    async fn start_with(side: Side, write: fn(&Path) -> Result<()>) -> Result<Self> {
+        let cores = Cores::of_this_process()?;
+        cores.after(1).enter()?;
+        let folder = tempfile::Builder::new().prefix("mixer-bench-").tempdir()?;
+        let application = Stub::Application.start().await?;
+        let stub = match side {
+            Side::Authorizer => Some(Stub::Authorizer),
+            Side::RateLimiter => Some(Stub::RateLimiter),
+            Side::Plain { logs: true } => Some(Stub::LogSink),
+            Side::Ours { .. } | Side::Nothing | Side::Plain { logs: false } => None,
+        };
+        let stub = match stub {
+            Some(stub) => Some(stub.start().await?),
+            None => None,
+        };
+        let mixer = if let Side::Ours { .. } = side {
+            write(folder.path())?;
+            let options = Options { l2_entries: L2_ENTRIES, ..Options::new(folder.path()) };
+            Some(MixerServer::start(&program("MIXER_SERVER")?, &options).await?)
+        } else {
+            None
+        };
+        let asked = mixer.as_ref().map(MixerServer::address).or(stub.as_ref().map(Running::address));
+        let bootstrap = bootstrap(side, asked, application.address())?;
+        cores.first(1).enter()?;
+        let envoy = Envoy::start(&program("MIXER_ENVOY")?, &bootstrap, 1, folder.path()).await;
+        cores.enter()?;
+        let stack = Self { envoy: envoy?, mixer, stub, _application: application, _folder: folder };
+        stack.allows().await?;
+        Ok(stack)
+    }
+
+    /// Asks once and looks at the answer.
+    async fn allows(&self) -> Result<()> {
+        let (_, path) = request::PATH;
+        let answer = Client::http1(self.envoy.address()).get(path).await?;
+        ensure!(answer.status.is_success(), "Envoy answers {}: {}", answer.status, answer.text());
+        Ok(())
+    }
+
+    /// Requests in a second.
+    async fn rate(&self, protocol: Protocol, effort: Effort) -> Result<f64> {
+        let cores = Cores::of_this_process()?;
+        cores.after(1).enter()?;
+        let rate = load::requests(protocol, self.envoy.address(), effort.seconds).await;
+        cores.enter()?;
+        rate
+    }
+
+    /// Microseconds of processor time for a request, of Envoy and of what it tells.
+    async fn cost(&mut self, effort: Effort) -> Result<f64> {
+        let told = self
+            .mixer
+            .as_mut()
+            .map_or_else(|| self.stub.as_ref().and_then(Running::id), |mixer| mixer.process().id());
+        let before = self.answered().await?;
+        let mut times = vec![ProcessorTime::of(self.envoy.process().id())?];
+        times.extend(told.map(|id| ProcessorTime::of(Some(id))).transpose()?);
+        self.rate(Protocol::Http1, effort).await?;
+        let spent: f64 = times.iter().map(ProcessorTime::spent).sum::<Result<f64>>()?;
+        Ok(spent * 1e6 / (self.answered().await? - before))
+    }
+
+    /// Requests that Envoy has answered.
+    async fn answered(&self) -> Result<f64> {
+        let path = "/stats?format=json&filter=downstream_rq_completed";
+        let stats = Client::http1(self.envoy.admin()).get(path).await?.json()?;
+        let stats = stats["stats"].as_array().into_iter().flatten();
+        let is_ingress = |stat: &&Value| stat["name"] == "http.ingress.downstream_rq_completed";
+        stats.filter(is_ingress).find_map(|stat| stat["value"].as_f64()).context("Envoy counts no requests")
+    }
+}
+
+fn bootstrap(side: Side, asked: Option<SocketAddr>, application: SocketAddr) -> Result<Bootstrap> {
+    let demo = Bootstrap::load("demo")?.on_loopback().with_cluster("upstream", application)?;
+    let demo = demo.with_http1_cluster("upstream");
+    let demo = match asked {
+        Some(address) => demo.with_cluster("mixer", address)?,
+        // Nobody listens there, and nobody is asked.
+        None => demo.with_cluster("mixer", application)?,
+    };
+    let grpc = json!({ "envoy_grpc": { "cluster_name": "mixer" }, "timeout": "5s" });
+    Ok(match side {
+        Side::Ours { caches, reports, charges } => {
+            demo.with_module(&program("MIXER_FILTER_WASM")?).edit_plugin(|plugin| {
+                plugin["check"]["cache"]["enabled"] = json!(caches);
+                plugin["report"]["enabled"] = json!(reports);
+                if charges {
+                    plugin["quotas"] = json!({ "rules": [{ "charge": { policy::QUOTA: 1 } }] });
+                }
+            })
+        }
+        Side::Nothing => demo.with_module(&program("MIXER_NOTHING_WASM")?),
+        Side::Plain { logs: false } => demo.without_filter(),
+        Side::Plain { logs: true } => demo.without_filter().with_access_log(&json!({
+            "name": "grpc",
+            "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.access_loggers.grpc.v3.HttpGrpcAccessLogConfig",
+                "common_config": {
+                    "log_name": "bench", "grpc_service": grpc, "transport_api_version": "V3",
+                },
+            },
+        })),
+        Side::Authorizer => demo.without_filter().with_http_filter(&json!({
+            "name": "ext_authz",
+            "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.filters.http.ext_authz.v3.ExtAuthz",
+                "grpc_service": grpc, "transport_api_version": "V3",
+            },
+        })),
+        Side::RateLimiter => demo
+            .without_filter()
+            .with_http_filter(&json!({
+                "name": "ratelimit",
+                "typed_config": {
+                    "@type": "type.googleapis.com/envoy.extensions.filters.http.ratelimit.v3.RateLimit",
+                    "domain": "bench", "timeout": "5s",
+                    "rate_limit_service": { "grpc_service": grpc, "transport_api_version": "V3" },
+                },
+            }))
+            .with_route(&json!({
+                "match": { "prefix": "/" },
+                "route": {
+                    "cluster": "upstream",
+                    "rate_limits": [{ "actions": [{ "generic_key": { "descriptor_value": "all" } }] }],
+                },
+            })),
+    })
+}
+
+/// The throughputs of two, in turn.
+async fn compare(ours: Side, beside: Side, protocol: Protocol, effort: Effort) -> Result<Pair> {
+    let (ours, beside) = (Stack::start(ours).await?, Stack::start(beside).await?);
+    let mut rounds = Vec::new();
+    for round in 0..effort.processes() {
+        rounds.push(if round % 2 == 0 {
+            let first = ours.rate(protocol, effort).await?;
+            (first, beside.rate(protocol, effort).await?)
+        } else {
+            let first = beside.rate(protocol, effort).await?;
+            (ours.rate(protocol, effort).await?, first)
+        });
+    }
+    Ok(Pair::new(rounds))
+}
+
+/// A row for each protocol.
+fn rows(
+    names: [&'static str; 2],
+    what: [[&'static str; 2]; 2],
+    sides: [Side; 2],
+    goal: Goal,
+    effort: Effort,
+) -> Result<Vec<Row>> {
+    let [ours, beside] = sides;
+    let mut rows = Vec::new();
+    for ((name, what), protocol) in names.into_iter().zip(what).zip([Protocol::Http1, Protocol::Http2]) {
+        let pair = block_on(compare(ours, beside, protocol, effort))?;
+        rows.push(Row::pair(name, what, "requests/s", &pair, goal));
+    }
+    Ok(rows)
+}
+
+pub(crate) fn hit_beside_nothing(effort: Effort) -> Result<Vec<Row>> {
+    let what = [
+        ["HTTP/1.1, L1 hit, reports off", "a filter that does nothing"],
+        ["HTTP/2, L1 hit, reports off", "a filter that does nothing"],
+    ];
+    let names = ["proxy/l1-nothing", "proxy/l1-nothing-h2"];
+    rows(names, what, [L1_HIT, Side::Nothing], Goal::AtLeast(0.85), effort)
+}
+
+pub(crate) fn hit_beside_authorizer(effort: Effort) -> Result<Vec<Row>> {
+    let what = [
+        ["HTTP/1.1, L1 hit, reports off", "ext_authz that always allows"],
+        ["HTTP/2, L1 hit, reports off", "ext_authz that always allows"],
+    ];
+    let names = ["proxy/l1-authz", "proxy/l1-authz-h2"];
+    rows(names, what, [L1_HIT, Side::Authorizer], Goal::AtLeast(2.5), effort)
+}
+
+pub(crate) fn reporting_beside_nothing(effort: Effort) -> Result<Vec<Row>> {
+    let what = [
+        ["HTTP/1.1, L1 hit, metrics and access log", "a filter that does nothing"],
+        ["HTTP/2, L1 hit, metrics and access log", "a filter that does nothing"],
+    ];
+    let ours = Side::Ours { caches: true, reports: true, charges: false };
+    let names = ["proxy/report-nothing", "proxy/report-nothing-h2"];
+    rows(names, what, [ours, Side::Nothing], Goal::AtLeast(0.6), effort)
+}
+
+pub(crate) fn miss_beside_authorizer(effort: Effort) -> Result<Vec<Row>> {
+    let what = [
+        ["HTTP/1.1, L1 miss, L2 hit", "ext_authz that always allows"],
+        ["HTTP/2, L1 miss, L2 hit", "ext_authz that always allows"],
+    ];
+    let ours = Side::Ours { caches: false, reports: false, charges: false };
+    let names = ["proxy/l2-authz", "proxy/l2-authz-h2"];
+    rows(names, what, [ours, Side::Authorizer], Goal::AtLeast(1.0), effort)
+}
+
+pub(crate) fn quota_beside_limiter(effort: Effort) -> Result<Vec<Row>> {
+    let what = [
+        ["HTTP/1.1, quota from the pool", "ratelimit that always allows"],
+        ["HTTP/2, quota from the pool", "ratelimit that always allows"],
+    ];
+    let ours = Side::Ours { caches: true, reports: false, charges: true };
+    let names = ["proxy/quota-ratelimit", "proxy/quota-ratelimit-h2"];
+    rows(names, what, [ours, Side::RateLimiter], Goal::AtLeast(2.5), effort)
+}
+
+/// What reporting adds to a request, of Envoy and the server together, beside what logging over gRPC adds, of Envoy and
+/// the sink together.
+pub(crate) fn report_beside_log(effort: Effort) -> Result<Vec<Row>> {
+    let pair = block_on(async {
+        let mut ours = Stack::start(Side::Ours { caches: true, reports: true, charges: false }).await?;
+        let mut silent = Stack::start(L1_HIT).await?;
+        let mut log = Stack::start(Side::Plain { logs: true }).await?;
+        let mut plain = Stack::start(Side::Plain { logs: false }).await?;
+        let mut rounds = Vec::new();
+        for _ in 0..effort.processes() {
+            let own = ours.cost(effort).await? - silent.cost(effort).await?;
+            rounds.push((own, log.cost(effort).await? - plain.cost(effort).await?));
+        }
+        Ok(Pair::new(rounds))
+    })?;
+    let what = ["processor time of a report, filter and server", "gRPC access log, Envoy and a tonic sink"];
+    Ok(vec![Row::pair("proxy/report-log", what, "µs/request", &pair, Goal::AtMost(1.5))])
+}

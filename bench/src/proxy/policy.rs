@@ -1,0 +1,112 @@
+//! The policy of the requests through Envoy.
+
+use std::path::Path;
+
+use anyhow::{Result, ensure};
+use policy::SourceFile;
+
+use crate::tree;
+
+/// What each request is charged where quotas are measured. Its limit is never reached.
+pub(super) const QUOTA: &str = "RequestCount";
+
+const ADAPTERS: &str = "\
+adapters:
+  - { name: closed, kind: denials, impl: denyChecker }
+  - { name: networks, kind: lists, impl: ipListChecker, params: { entries: [203.0.113.0/24, 198.51.100.0/24] } }
+  - { name: paths, kind: lists, impl: genericListChecker, params: { listEntries: [/closed] } }
+  - { name: prometheus, kind: metrics, impl: prometheus }
+  - { name: log, kind: access-logs, impl: stdioLogger, params: { logStream: STDOUT } }
+  - { name: requests, kind: quotas, impl: memQuota }
+";
+
+const RULES: &str = "\
+rules:
+  - selector: request.path.startsWith(\"/admin\")
+    aspects: [{ kind: denials, adapter: closed }]
+  - selector: (request.headers[\"x-debug\"] | \"\") != \"\"
+    aspects: [{ kind: denials, adapter: closed }]
+  - aspects:
+      - { kind: lists, adapter: networks, params: { blacklist: true, checkExpression: origin.ip } }
+      - kind: quotas
+        adapter: requests
+        params:
+          quotas:
+            - { descriptorName: RequestCount, maxAmount: 1000000000, expiration: 1s, labels: {} }
+      - kind: access-logs
+        adapter: log
+        params:
+          logName: access_log
+          log:
+            descriptorName: accesslog.common
+            templateExpressions:
+              originIp: origin.ip
+              user: source.principal
+              timestamp: request.time
+              method: request.method
+              path: request.path
+              protocol: context.protocol
+              status: response.code
+              size: response.size
+            labels:
+              originIp: origin.ip
+              user: source.principal
+              timestamp: request.time
+              method: request.method
+              path: request.path
+              protocol: context.protocol
+              status: response.code
+              size: response.size
+              service: target.service
+      - kind: metrics
+        adapter: prometheus
+        params:
+          metrics:
+            - descriptorName: request_count
+              value: \"1\"
+              labels: { service: target.service, method: request.method | \"-\", status: response.code }
+            - descriptorName: request_duration
+              value: response.duration
+              labels: { service: target.service, method: request.method | \"-\", status: response.code }
+            - descriptorName: request_size
+              value: request.size
+              labels: { service: target.service }
+";
+
+/// Reads the path's value: each path is an entry of the cache of its own.
+const PATHS: &str = "  - aspects: [{ kind: lists, adapter: paths, params: { blacklist: true, checkExpression: request.path } }]\n";
+
+/// Writes the tree.
+pub(super) fn write(folder: &Path) -> Result<()> {
+    tree::write(&files(RULES)?, folder)
+}
+
+/// The same with a rule that makes every path an entry of the cache.
+pub(super) fn write_by_path(folder: &Path) -> Result<()> {
+    tree::write(&files(&format!("{RULES}{PATHS}"))?, folder)
+}
+
+fn files(rules: &str) -> Result<[SourceFile; 3]> {
+    let shipped = ::tests::paths::config("demo").join("scopes/global/descriptors.yml");
+    let descriptors = std::fs::read_to_string(shipped)?;
+    ensure!(!descriptors.contains("\nquotas:"), "the shipped descriptors have quotas of their own");
+    let quotas = format!("\nquotas:\n  - {{ name: {QUOTA}, rateLimit: true, labels: {{}} }}\n");
+    let file = |path: &str, text| SourceFile { path: format!("scopes/global/{path}"), text };
+    Ok([
+        file("descriptors.yml", descriptors + &quotas),
+        file("adapters.yml", ADAPTERS.to_owned()),
+        file("subjects/global/rules.yml", rules.to_owned()),
+    ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_trees_load() -> Result<()> {
+        tree::snapshot(&files(RULES)?)?;
+        tree::snapshot(&files(&format!("{RULES}{PATHS}"))?)?;
+        Ok(())
+    }
+}

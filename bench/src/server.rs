@@ -1,0 +1,179 @@
+//! The real server, on a core of its own, beside a tonic server whose calls are empty.
+//!
+//! Both take the same bytes over loopback from the same load generator, which has another core. A call's cost is what
+//! the transport takes and what Mixer adds.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use anyhow::{Result, ensure};
+use proto::v1::mixer_client::MixerClient;
+use tempfile::TempDir;
+use tests::MixerServer;
+use tests::mixer::Options;
+
+use crate::cores::Cores;
+use crate::load::Calls;
+use crate::micro::resolution::SUBJECTS;
+use crate::processor::ProcessorTime;
+use crate::row::{Goal, Row};
+use crate::sample::Pair;
+use crate::stub::{Running, Stub};
+use crate::{Effort, block_on, request, tree};
+
+const CHECK: &str = "/istio.mixer.v1.Mixer/Check";
+const REPORT: &str = "/istio.mixer.v1.Mixer/Report";
+
+/// Messages of one report.
+const MESSAGES: u64 = 100;
+
+const L2_ENTRIES: u64 = 100_000;
+
+/// The counter of checks that were answered.
+const CHECKS: &str = "mixer_checks_total";
+
+/// Where programs run, and the files that they read.
+struct Place {
+    cores: Cores,
+    folder: TempDir,
+    binary: std::path::PathBuf,
+}
+
+impl Place {
+    fn new() -> Result<Self> {
+        let place = Self {
+            cores: Cores::of_this_process()?,
+            folder: tempfile::Builder::new().prefix("mixer-bench-").tempdir()?,
+            binary: crate::program("MIXER_SERVER")?,
+        };
+        tree::write(&tree::files(SUBJECTS)?, place.folder.path())?;
+        Ok(place)
+    }
+
+    /// Starts the server on the first `cores`.
+    async fn mixer(&self, l2_entries: u64, cores: usize) -> Result<MixerServer> {
+        self.cores.first(cores).enter()?;
+        let options = Options { l2_entries, ..Options::new(self.folder.path()) };
+        let server = MixerServer::start(&self.binary, &options).await;
+        self.cores.after(1).enter()?;
+        server
+    }
+
+    async fn empty(&self) -> Result<Running> {
+        self.cores.first(1).enter()?;
+        let stub = Stub::Empty.start().await;
+        self.cores.after(1).enter()?;
+        stub
+    }
+}
+
+/// Asks once and looks at the answer: load generators see no more than that there is one.
+async fn allows(address: SocketAddr) -> Result<()> {
+    let mut client = MixerClient::connect(format!("http://{address}")).await?;
+    let answer = client.check(request::check(&request::dictionary()?)?).await?.into_inner();
+    let status = answer.precondition.and_then(|precondition| precondition.status).unwrap_or_default();
+    ensure!(status.code == 0, "the request is refused: {}", status.message);
+    Ok(())
+}
+
+fn check(folder: &Path) -> Result<Calls> {
+    Calls::new(CHECK, &request::check(&request::dictionary()?)?, folder)
+}
+
+pub(crate) fn l2_hit(effort: Effort) -> Result<Vec<Row>> {
+    let pair = block_on(async {
+        let place = Place::new()?;
+        let (server, empty) = (place.mixer(L2_ENTRIES, 1).await?, place.empty().await?);
+        allows(server.address()).await?;
+        let calls = check(place.folder.path())?;
+        compare(effort, &calls, server.address(), empty.address()).await
+    })?;
+    let what = ["Check, L2 hit", "an empty tonic call"];
+    Ok(vec![Row::pair("server/l2-hit", what, "calls/s", &pair, Goal::AtLeast(0.7))])
+}
+
+pub(crate) fn l2_off(effort: Effort) -> Result<Vec<Row>> {
+    let pair = block_on(async {
+        let place = Place::new()?;
+        let (off, on) = (place.mixer(0, 1).await?, place.mixer(L2_ENTRIES, 1).await?);
+        for server in [&off, &on] {
+            allows(server.address()).await?;
+        }
+        let calls = check(place.folder.path())?;
+        compare(effort, &calls, off.address(), on.address()).await
+    })?;
+    let what = ["Check, L2 off, 10,000 rules, 5 apply", "Check, L2 hit"];
+    Ok(vec![Row::pair("server/l2-off", what, "calls/s", &pair, Goal::AtLeast(0.35))])
+}
+
+pub(crate) fn report(effort: Effort) -> Result<Vec<Row>> {
+    let pair = block_on(async {
+        let place = Place::new()?;
+        let (server, empty) = (place.mixer(L2_ENTRIES, 1).await?, place.empty().await?);
+        let message = request::report(&request::dictionary()?, MESSAGES)?;
+        let reports = Calls::new(REPORT, &message, place.folder.path())?;
+        MixerClient::connect(format!("http://{}", server.address())).await?.report(message).await?;
+        let checks = check(place.folder.path())?;
+        let mut rounds = Vec::new();
+        for _ in 0..effort.processes() {
+            let reports = reports.rate(server.address(), effort.seconds).await? * MESSAGES as f64;
+            rounds.push((reports, checks.rate(empty.address(), effort.seconds).await?));
+        }
+        let metrics = server.metrics().await?;
+        for counter in ["mixer_report_messages_undecodable_total", "mixer_evaluation_errors_total"] {
+            ensure!(metrics.count(counter, &[]) == 0, "{counter} counted");
+        }
+        Ok(Pair::new(rounds))
+    })?;
+    let what = ["Report, messages of 3 metrics", "an empty tonic call, calls"];
+    Ok(vec![Row::pair("server/report", what, "messages/s", &pair, Goal::AtLeast(8.0))])
+}
+
+/// With a core for the load beside the two, by throughput; else by the processor time of a call, which would grow if the
+/// threads stood in each other's way.
+pub(crate) fn cores(effort: Effort) -> Result<Vec<Row>> {
+    let is_roomy = Cores::of_this_process()?.count() > 2;
+    let pair = block_on(async {
+        let place = Place::new()?;
+        let (mut two, mut one) = (place.mixer(L2_ENTRIES, 2).await?, place.mixer(L2_ENTRIES, 1).await?);
+        let calls = check(place.folder.path())?;
+        let mut rounds = Vec::new();
+        for _ in 0..effort.processes() {
+            let mut rates = Vec::new();
+            for (server, count) in [(&mut two, 2.0), (&mut one, 1.0)] {
+                if is_roomy {
+                    place.cores.after(2).enter()?;
+                }
+                let answered = server.metrics().await?.sum(CHECKS, &[]);
+                let time = ProcessorTime::of(server.process().id())?;
+                let rate = calls.rate(server.address(), effort.seconds).await?;
+                let spent = time.spent()?;
+                let answered = server.metrics().await?.sum(CHECKS, &[]) - answered;
+                rates.push(if is_roomy { rate } else { count * answered / spent });
+            }
+            rounds.extend(rates.first().copied().zip(rates.get(1).copied()));
+        }
+        Ok(Pair::new(rounds))
+    })?;
+    let what = if is_roomy {
+        ["Check, L2 hit, two cores", "one core"]
+    } else {
+        ["Check, L2 hit, two cores (by processor time)", "one core"]
+    };
+    Ok(vec![Row::pair("server/cores", what, "calls/s", &pair, Goal::AtLeast(1.8))])
+}
+
+async fn compare(effort: Effort, calls: &Calls, ours: SocketAddr, beside: SocketAddr) -> Result<Pair> {
+    let mut rounds = Vec::new();
+    for round in 0..effort.processes() {
+        let rate = async |address| calls.rate(address, effort.seconds).await;
+        rounds.push(if round % 2 == 0 {
+            let first = rate(ours).await?;
+            (first, rate(beside).await?)
+        } else {
+            let first = rate(beside).await?;
+            (rate(ours).await?, first)
+        });
+    }
+    Ok(Pair::new(rounds))
+}

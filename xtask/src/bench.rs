@@ -1,0 +1,46 @@
+//! Benchmarks: everything in release, and the load generators.
+//!
+//! What is measured and how lies in package `bench`; it learns from the environment where the pieces are and replaces this
+//! process, so that its standard output is all that there is.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::process::{cargo, replace, run, step, succeeds};
+use crate::{debian, envoy, wasm, workspace};
+
+/// The load generators, each with Debian's package.
+const GENERATORS: [(&str, &str); 2] = [("h2load", "nghttp2-client"), ("wrk", "wrk")];
+
+/// Builds everything and becomes the benchmark.
+pub(crate) fn bench(arguments: &[OsString]) -> Result<()> {
+    generators()?;
+    let (envoy, filter, nothing) = (envoy::binary()?, wasm::build()?, wasm::build_nothing()?);
+    step("building the Mixer server and the benchmark in release", || {
+        // Standard output belongs to the figures.
+        run(cargo().args(["build", "--release", "--package", "cache-server", "--package", "bench", "--bins"]))
+    })?;
+    let binary = |name: &str| -> PathBuf { workspace::target().join("release").join(name) };
+    let mut bench = Command::new(binary("bench"));
+    bench.current_dir(workspace::root()).args(arguments);
+    bench.env("MIXER_ENVOY", envoy).env("MIXER_FILTER_WASM", filter).env("MIXER_SERVER", binary("mixer"));
+    replace(bench.env("MIXER_NOTHING_WASM", nothing))
+}
+
+/// Installs those that are missing.
+fn generators() -> Result<()> {
+    let is_missing =
+        |(program, _): &&(&str, &str)| !succeeds(Command::new("which").arg(program).stdout(Stdio::null()));
+    let missing: Vec<&str> = GENERATORS.iter().filter(is_missing).map(|(_, package)| *package).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let programs = GENERATORS.map(|(program, _)| program).join(" and ");
+    if !debian::is_here() {
+        bail!("install {programs} so that they are on the path; the benchmark takes its load from them");
+    }
+    debian::install(&missing).with_context(|| format!("the benchmark needs {programs}"))
+}
