@@ -64,6 +64,31 @@ fn requests_are_reported_in_batches() {
 }
 
 #[test]
+fn what_the_server_derived_is_reported() {
+    let config = r#"{"mixer": {"cluster": "mixer"}, "report": {"batch_max": 2}, "feed": {"enabled": false}}"#;
+    let mut client = client(config);
+    let derived = [("source.workload.name", "shop"), ("source.namespace", "default")].into_iter().collect();
+    let verdict = checkcache::Verdict { attributes: derived, ..verdict(Code::Ok, "") };
+    // The second is answered from the cache, where the verdict has what was derived along.
+    for id in 1..=2 {
+        let host = FakeHost::get("/same");
+        assert_eq!(request(&mut client, id, &host, &verdict).0, id == 1);
+        client.on_log(StreamId(id), &host, at(10));
+    }
+    let effects = client.on_tick(at(20));
+    let [Effect::Report { call, .. }] = effects.as_slice() else { panic!("one batch: {effects:?}") };
+    let report = v1::ReportRequest::decode(call.message.as_slice()).expect("a report");
+    let dictionary = dictionary();
+    let decoder = attributes::wire::ReportDecoder::new(report, &dictionary).expect("read");
+    let bags: Vec<Bag> = decoder.collect::<Result<_, _>>().expect("whole");
+    assert_eq!(bags.len(), 2);
+    for bag in &bags {
+        assert_eq!(bag.value("source.workload.name"), Some(&"shop".into()));
+        assert_eq!(bag.value("source.namespace"), Some(&"default".into()));
+    }
+}
+
+#[test]
 fn a_stream_that_was_never_seen_is_reported_all_the_same() {
     let mut client = client(MINIMAL);
     client.on_log(StreamId(9), &FakeHost::get("/early"), at(1));
