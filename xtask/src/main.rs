@@ -4,7 +4,7 @@
 //! happens. What is already there is used as it is. The modules in reading order: [`workspace`] knows where things
 //! lie, [`process`] runs programs and shows progress, [`debian`] installs packages, [`envoy`] and [`wasm`] provide
 //! the proxy and the module that runs inside it, [`redis`] the Redis of the tests, [`stack`] builds our own binaries and
-//! hands everything to the demo and to the tests, [`bench`] does the same in release for what measures.
+//! hands everything to the demo and to the tests, [`mod@bench`] does the same in release for what measures.
 //!
 //! This is the one crate that uses `anyhow`: its errors are read by a person at a terminal, so each says what was
 //! wanted, what happened, and what to do.
