@@ -13,6 +13,7 @@ mod bench;
 mod debian;
 mod envoy;
 mod process;
+mod prometheus;
 mod redis;
 mod stack;
 mod wasm;
@@ -101,5 +102,6 @@ fn setup() -> Result<()> {
     println!("wasm:  {}", wasm::toolchain()?);
     println!("envoy: {}", envoy::binary()?.display());
     println!("redis: {}", redis::binary()?.display());
+    prometheus::ensure();
     Ok(())
 }

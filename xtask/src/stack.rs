@@ -14,7 +14,7 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::process::{cargo, replace, run, step};
-use crate::{envoy, redis, wasm, workspace};
+use crate::{envoy, prometheus, redis, wasm, workspace};
 
 /// All packages but those that link only for Envoy.
 const HOST_PACKAGES: [&str; 5] = ["--workspace", "--exclude", "filter", "--exclude", "nothing-filter"];
@@ -34,6 +34,7 @@ pub(crate) fn demo(once: bool) -> Result<()> {
 pub(crate) fn test(arguments: &[OsString]) -> Result<()> {
     let pieces = Pieces::gather()?;
     let redis = redis::binary()?;
+    prometheus::ensure();
     wasm::check_core()?;
 
     let narrowed = arguments.iter().any(|argument| {
