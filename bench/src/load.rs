@@ -5,10 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use anyhow::{Context as _, Result, bail, ensure};
+use pieces::request;
 use prost::Message;
 use tokio::process::Command;
-
-use crate::request;
 
 /// Connections, and calls that are under way on each: enough that the server never waits.
 const CONNECTIONS: u32 = 4;

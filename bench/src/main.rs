@@ -11,22 +11,19 @@
 //! ```
 //!
 //! Nothing here decides about a test: numbers depend on the machine, and a person looks at them. What must not grow is
-//! held by counts of instructions.
+//! held by counts of instructions, in package `pieces`.
 
 mod cores;
-mod guard;
 mod load;
 mod machine;
 mod micro;
 mod processor;
 mod proxy;
-mod request;
 mod row;
 mod sample;
 mod server;
 mod size;
 mod stub;
-mod tree;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -45,7 +42,6 @@ const PROCESS_ROUNDS: usize = 7;
 
 /// Measures Mixer beside what one would use instead.
 #[derive(Parser)]
-#[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 #[command(name = "cargo xtask bench", bin_name = "cargo xtask bench")]
 struct Arguments {
     /// What to measure: names, or beginnings of them. All, if none is given.
@@ -66,22 +62,6 @@ struct Arguments {
     /// Seconds of load in a round.
     #[arg(long, default_value_t = 3)]
     seconds: u32,
-
-    /// Counts instructions instead, and compares them with bench/instructions.toml.
-    #[arg(long)]
-    guard: bool,
-
-    /// Counts instructions instead, and records them there.
-    #[arg(long)]
-    record: bool,
-
-    /// Does one piece of what is counted; used by this program itself.
-    #[arg(long, hide = true)]
-    work: Option<String>,
-
-    /// How many times.
-    #[arg(long, hide = true, default_value_t = 1)]
-    calls: u32,
 
     /// Serves as what others are measured beside; used by this program itself.
     #[arg(long, hide = true)]
@@ -149,47 +129,60 @@ fn run(arguments: &Arguments) -> Result<()> {
     if let Some(stub) = arguments.stub {
         return stub.serve();
     }
-    if let Some(work) = &arguments.work {
-        return guard::work(work, arguments.calls);
-    }
-    if arguments.guard || arguments.record {
-        return guard::guard(arguments.record);
-    }
-    let chosen: Vec<&Bench> = BENCHES.iter().filter(|bench| bench.is_chosen(&arguments.names)).collect();
-    let known = BENCHES.map(|bench| bench.name).join(", ");
-    ensure!(!chosen.is_empty(), "nothing has such a name; there are {known}");
+    let all = BENCHES.iter().map(|bench| bench.name);
+    let is_chosen = |name: &str| {
+        arguments.names.is_empty() || arguments.names.iter().any(|beginning| name.starts_with(beginning))
+    };
+    let chosen: Vec<&str> = all.clone().filter(|name| is_chosen(name)).collect();
+    ensure!(!chosen.is_empty(), "nothing has such a name; there are {}", all.collect::<Vec<_>>().join(", "));
     if arguments.list {
-        println!("{}", chosen.iter().map(|bench| bench.name).collect::<Vec<_>>().join("\n"));
+        println!("{}", chosen.join("\n"));
         return Ok(());
     }
     let effort = Effort { rounds: arguments.rounds, seconds: arguments.seconds };
-    let (mut rows, mut failed) = (Vec::new(), Vec::new());
-    for bench in &chosen {
-        eprintln!("» {} …", bench.name);
-        // What one could not measure does not take away what the others did.
-        match (bench.run)(effort) {
-            Ok(measured) => rows.extend(measured),
-            Err(error) => {
-                eprintln!("  failed: {error:#}");
-                failed.push(bench.name);
-            }
-        }
-    }
+    let measured = Measured::of(&chosen, effort);
     if arguments.json {
-        println!("{}", row::to_json(&rows));
+        println!("{}", row::to_json(&measured.rows));
     } else {
-        print!("{}", row::to_table(&rows));
+        print!("{}", row::to_table(&measured.rows));
     }
-    ensure!(failed.is_empty(), "not measured: {}", failed.join(", "));
-    if chosen.len() == BENCHES.len() {
-        machine::write_page(&rows)?;
-    }
-    Ok(())
+    measured.write(arguments.names.is_empty())
 }
 
-impl Bench {
-    fn is_chosen(&self, names: &[String]) -> bool {
-        names.is_empty() || names.iter().any(|name| self.name.starts_with(name.as_str()))
+/// All that came of a run.
+#[derive(Default)]
+struct Measured {
+    rows: Vec<Row>,
+    failed: Vec<&'static str>,
+}
+
+impl Measured {
+    fn of(chosen: &[&str], effort: Effort) -> Self {
+        let mut measured = Self::default();
+        for bench in BENCHES.iter().filter(|bench| chosen.contains(&bench.name)) {
+            if let Some(rows) = measured.attempt(bench.name, || (bench.run)(effort)) {
+                measured.rows.extend(rows);
+            }
+        }
+        measured
+    }
+
+    /// What one could not measure does not take away what the others did.
+    fn attempt<T>(&mut self, name: &'static str, run: impl FnOnce() -> Result<T>) -> Option<T> {
+        eprintln!("» {name} …");
+        run()
+            .inspect_err(|error| eprintln!("  failed: {error:#}"))
+            .inspect_err(|_| self.failed.push(name))
+            .ok()
+    }
+
+    /// Keeps what is whole: the page when all was measured.
+    fn write(&self, is_all: bool) -> Result<()> {
+        ensure!(self.failed.is_empty(), "not measured: {}", self.failed.join(", "));
+        if is_all {
+            machine::write_page(&self.rows)?;
+        }
+        Ok(())
     }
 }
 

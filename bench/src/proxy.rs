@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
+use pieces::request;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tests::mixer::Options;
@@ -21,7 +22,7 @@ use crate::processor::ProcessorTime;
 use crate::row::{Goal, Row};
 use crate::sample::Pair;
 use crate::stub::{Running, Stub};
-use crate::{Effort, block_on, program, request};
+use crate::{Effort, block_on, program};
 
 pub(crate) use memory::vm;
 

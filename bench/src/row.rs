@@ -10,9 +10,9 @@ use crate::sample::{Pair, Sample};
 #[derive(Debug, Clone)]
 pub(crate) struct Row {
     /// By which it is asked for: `GROUP/NAME`.
-    pub(crate) name: &'static str,
+    pub(crate) name: String,
     /// What was measured.
-    pub(crate) what: &'static str,
+    pub(crate) what: String,
     /// The median.
     pub(crate) value: f64,
     /// What the values count.
@@ -29,7 +29,7 @@ pub(crate) struct Row {
 #[derive(Debug, Clone)]
 pub(crate) struct Beside {
     /// What was measured there.
-    pub(crate) what: &'static str,
+    pub(crate) what: String,
     /// Its median, in the same unit.
     pub(crate) value: f64,
     /// Ours for one of theirs.
@@ -49,19 +49,25 @@ impl Row {
     /// A row of two things that were measured in turn.
     pub(crate) fn pair(
         name: &'static str,
-        [what, beside]: [&'static str; 2],
+        what: [&'static str; 2],
         unit: &'static str,
         pair: &Pair,
         goal: Goal,
     ) -> Self {
+        Self::beside(name.to_owned(), what.map(str::to_owned), unit, pair).with_goal(goal)
+    }
+
+    /// A row of two things of which nothing is wanted.
+    pub(crate) fn beside(name: String, [what, beside]: [String; 2], unit: &'static str, pair: &Pair) -> Self {
         let beside = Beside { what: beside, value: pair.beside.median(), ratio: pair.ratio() };
-        let value = pair.ours.median();
-        Self { name, what, value, unit, beside: Some(beside), spread: pair.spread(), goal: Some(goal) }
+        let (value, spread) = (pair.ours.median(), pair.spread());
+        Self { name, what, value, unit, beside: Some(beside), spread, goal: None }
     }
 
     /// A row of one thing.
     pub(crate) fn alone(name: &'static str, what: &'static str, unit: &'static str, sample: &Sample) -> Self {
         let (value, spread) = (sample.median(), sample.spread());
+        let (name, what) = (name.to_owned(), what.to_owned());
         Self { name, what, value, unit, beside: None, spread, goal: None }
     }
 
@@ -81,8 +87,8 @@ impl Row {
         let beside = self.beside.as_ref();
         let text = |value: Option<String>| value.unwrap_or_default();
         [
-            self.name.to_owned(),
-            self.what.to_owned(),
+            self.name.clone(),
+            self.what.clone(),
             figure(self.value),
             self.unit.to_owned(),
             text(beside.map(|beside| format!("{}: {}", beside.what, figure(beside.value)))),

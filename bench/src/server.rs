@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use anyhow::{Result, ensure};
+use pieces::{request, tree};
 use proto::v1::mixer_client::MixerClient;
 use tempfile::TempDir;
 use tests::MixerServer;
@@ -19,7 +20,7 @@ use crate::processor::ProcessorTime;
 use crate::row::{Goal, Row};
 use crate::sample::Pair;
 use crate::stub::{Running, Stub};
-use crate::{Effort, block_on, request, tree};
+use crate::{Effort, block_on};
 
 const CHECK: &str = "/istio.mixer.v1.Mixer/Check";
 const REPORT: &str = "/istio.mixer.v1.Mixer/Report";
@@ -40,13 +41,14 @@ struct Place {
 }
 
 impl Place {
-    fn new() -> Result<Self> {
+    /// With ten rules for each subject.
+    fn new(subjects: usize) -> Result<Self> {
         let place = Self {
             cores: Cores::of_this_process()?,
             folder: tempfile::Builder::new().prefix("mixer-bench-").tempdir()?,
             binary: crate::program("MIXER_SERVER")?,
         };
-        tree::write(&tree::files(SUBJECTS)?, place.folder.path())?;
+        tree::write(&tree::files(subjects)?, place.folder.path())?;
         Ok(place)
     }
 
@@ -70,19 +72,19 @@ impl Place {
 /// Asks once and looks at the answer: load generators see no more than that there is one.
 async fn allows(address: SocketAddr) -> Result<()> {
     let mut client = MixerClient::connect(format!("http://{address}")).await?;
-    let answer = client.check(request::check(&request::dictionary()?)?).await?.into_inner();
+    let answer = client.check(request::check(&request::dictionary()?, &request::bag())?).await?.into_inner();
     let status = answer.precondition.and_then(|precondition| precondition.status).unwrap_or_default();
     ensure!(status.code == 0, "the request is refused: {}", status.message);
     Ok(())
 }
 
 fn check(folder: &Path) -> Result<Calls> {
-    Calls::new(CHECK, &request::check(&request::dictionary()?)?, folder)
+    Calls::new(CHECK, &request::check(&request::dictionary()?, &request::bag())?, folder)
 }
 
 pub(crate) fn l2_hit(effort: Effort) -> Result<Vec<Row>> {
     let pair = block_on(async {
-        let place = Place::new()?;
+        let place = Place::new(SUBJECTS)?;
         let (server, empty) = (place.mixer(L2_ENTRIES, 1).await?, place.empty().await?);
         allows(server.address()).await?;
         let calls = check(place.folder.path())?;
@@ -94,7 +96,7 @@ pub(crate) fn l2_hit(effort: Effort) -> Result<Vec<Row>> {
 
 pub(crate) fn l2_off(effort: Effort) -> Result<Vec<Row>> {
     let pair = block_on(async {
-        let place = Place::new()?;
+        let place = Place::new(SUBJECTS)?;
         let (off, on) = (place.mixer(0, 1).await?, place.mixer(L2_ENTRIES, 1).await?);
         for server in [&off, &on] {
             allows(server.address()).await?;
@@ -108,7 +110,7 @@ pub(crate) fn l2_off(effort: Effort) -> Result<Vec<Row>> {
 
 pub(crate) fn report(effort: Effort) -> Result<Vec<Row>> {
     let pair = block_on(async {
-        let place = Place::new()?;
+        let place = Place::new(SUBJECTS)?;
         let (server, empty) = (place.mixer(L2_ENTRIES, 1).await?, place.empty().await?);
         let message = request::report(&request::dictionary()?, MESSAGES)?;
         let reports = Calls::new(REPORT, &message, place.folder.path())?;
@@ -134,7 +136,7 @@ pub(crate) fn report(effort: Effort) -> Result<Vec<Row>> {
 pub(crate) fn cores(effort: Effort) -> Result<Vec<Row>> {
     let is_roomy = Cores::of_this_process()?.count() > 2;
     let pair = block_on(async {
-        let place = Place::new()?;
+        let place = Place::new(SUBJECTS)?;
         let (mut two, mut one) = (place.mixer(L2_ENTRIES, 2).await?, place.mixer(L2_ENTRIES, 1).await?);
         let calls = check(place.folder.path())?;
         let mut rounds = Vec::new();
@@ -144,11 +146,11 @@ pub(crate) fn cores(effort: Effort) -> Result<Vec<Row>> {
                 if is_roomy {
                     place.cores.after(2).enter()?;
                 }
-                let answered = server.metrics().await?.sum(CHECKS, &[]);
+                let answered = checks_answered(server).await?;
                 let time = ProcessorTime::of(server.process().id())?;
                 let rate = calls.rate(server.address(), effort.seconds).await?;
                 let spent = time.spent()?;
-                let answered = server.metrics().await?.sum(CHECKS, &[]) - answered;
+                let answered = checks_answered(server).await? - answered;
                 rates.push(if is_roomy { rate } else { count * answered / spent });
             }
             rounds.extend(rates.first().copied().zip(rates.get(1).copied()));
@@ -161,6 +163,10 @@ pub(crate) fn cores(effort: Effort) -> Result<Vec<Row>> {
         ["Check, L2 hit, two cores (by processor time)", "one core"]
     };
     Ok(vec![Row::pair("server/cores", what, "calls/s", &pair, Goal::AtLeast(1.8))])
+}
+
+async fn checks_answered(server: &MixerServer) -> Result<f64> {
+    Ok(server.metrics().await?.sum(CHECKS, &[]))
 }
 
 async fn compare(effort: Effort, calls: &Calls, ours: SocketAddr, beside: SocketAddr) -> Result<Pair> {

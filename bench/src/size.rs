@@ -2,8 +2,9 @@
 
 use anyhow::{Context as _, Result};
 
+use pieces::lookup;
+
 use crate::Effort;
-use crate::micro::lookup;
 use crate::processor::resident;
 use crate::row::{Goal, Row};
 use crate::sample::Sample;

@@ -30,6 +30,21 @@ pub(crate) fn bench(arguments: &[OsString]) -> Result<()> {
     replace(bench.env("MIXER_NOTHING_WASM", nothing))
 }
 
+/// Counts instructions: of what has no need of servers, so that it is built quickly.
+pub(crate) fn guard(record: bool) -> Result<()> {
+    if !succeeds(Command::new("which").arg("valgrind").stdout(Stdio::null())) {
+        if !debian::is_here() {
+            bail!("install valgrind so that it is on the path; it counts the instructions");
+        }
+        debian::install(&["valgrind"]).context("valgrind counts the instructions")?;
+    }
+    step("building what is counted in release", || {
+        run(cargo().args(["build", "--release", "--package", "pieces", "--bins"]))
+    })?;
+    let mut pieces = Command::new(workspace::target().join("release/pieces"));
+    step("counting instructions", || run(pieces.args(record.then_some("--record"))))
+}
+
 /// Installs those that are missing.
 fn generators() -> Result<()> {
     let is_missing =

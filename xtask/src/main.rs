@@ -62,9 +62,15 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
+    /// Count the instructions of the parts and compare them with bench/instructions.json.
+    Guard {
+        /// Record the counts instead.
+        #[arg(long)]
+        record: bool,
+    },
     /// Regenerate proto/src/generated from the .proto files.
     Codegen,
-    /// What the build server runs: format, lints, documentation, then `test`.
+    /// What the build server runs: format, lints, documentation, `guard`, then `test`.
     Ci,
 }
 
@@ -86,6 +92,7 @@ fn run(task: Task) -> Result<()> {
         Task::Demo { once } => stack::demo(once),
         Task::Test { arguments } => stack::test(&arguments),
         Task::Bench { arguments } => bench::bench(&arguments),
+        Task::Guard { record } => bench::guard(record),
         Task::Codegen => codegen(),
         Task::Ci => process::replace(&mut std::process::Command::new(workspace::root().join(".ci/run"))),
     }

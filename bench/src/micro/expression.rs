@@ -1,52 +1,17 @@
 //! An expression beside the same written by hand, and beside the language that others embed.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::hint::black_box;
-use std::sync::Arc;
 
 use anyhow::{Context as _, Result, ensure};
-use attributes::{AttributeSource, Bag, MapEntry, StringMap, ValueRef, ValueType};
-use checkcache::Recorder;
-use expr::Program;
+use pieces::expression::{TEXT, by_hand, evaluate, program, with_operands};
+use pieces::request;
 
-use crate::request;
 use crate::row::{Goal, Row};
 use crate::sample::{in_turn, nanos};
 
-const TEXT: &str = "ai == 20 || ar[\"foo\"] == \"bar\"";
-
-/// A request for which the first half says no, so that all of it is evaluated.
-pub(crate) fn bag() -> Bag {
-    let mut bag = request::bag();
-    bag.insert("ai", 21);
-    let map: StringMap = [(Arc::from("foo"), Arc::from("bar"))].into_iter().collect();
-    bag.insert("ar", map);
-    bag
-}
-
-/// The expression, compiled.
-pub(crate) fn program() -> Result<Program> {
-    let manifest =
-        BTreeMap::from([("ai".to_owned(), ValueType::Int64), ("ar".to_owned(), ValueType::StringMap)]);
-    Ok(expr::compile(TEXT, &manifest)?)
-}
-
-/// One evaluation, with what it looked at.
-pub(crate) fn evaluate(program: &Program, bag: &Bag) -> bool {
-    let mut recorder = Recorder::new(black_box(bag));
-    let result = program.evaluate_bool(&mut recorder) == Ok(true);
-    black_box(recorder.into_trace());
-    result
-}
-
-/// The same, as one would write it without a language.
-fn by_hand(bag: &Bag) -> bool {
-    matches!(bag.get("ai"), Some(ValueRef::Int64(20)))
-        || matches!(bag.entry("ar", "foo"), MapEntry::Found("bar"))
-}
-
 pub(crate) fn beside_hand(rounds: usize) -> Result<Vec<Row>> {
-    let (bag, program) = (bag(), program()?);
+    let (bag, program) = (with_operands(request::bag()), program()?);
     ensure!(evaluate(&program, &bag) && by_hand(&bag), "both say yes");
     let pair = in_turn(
         rounds,
@@ -58,7 +23,7 @@ pub(crate) fn beside_hand(rounds: usize) -> Result<Vec<Row>> {
 }
 
 pub(crate) fn beside_cel(rounds: usize) -> Result<Vec<Row>> {
-    let (bag, program) = (bag(), program()?);
+    let (bag, program) = (with_operands(request::bag()), program()?);
     let theirs = cel::Program::compile(TEXT)?;
     let mut context = cel::Context::default();
     context.add_variable_from_value("ai", 21_i64);

@@ -1,24 +1,14 @@
 //! Resolution among very many rules, beside resolution among few.
 
-use std::hint::black_box;
-
 use anyhow::{Result, ensure};
-use attributes::Bag;
-use checkcache::Recorder;
-use policy::Snapshot;
+use pieces::resolution::resolve;
+use pieces::{request, tree};
 
 use crate::row::{Goal, Row};
 use crate::sample::{in_turn, nanos};
-use crate::{request, tree};
 
 /// The number of subjects whose rules are ten thousand.
 pub(crate) const SUBJECTS: usize = 1_000;
-
-/// How many aspects apply.
-pub(crate) fn resolve(snapshot: &Snapshot, bag: &Bag) -> usize {
-    let mut recorder = Recorder::new(black_box(bag));
-    snapshot.resolve_check(&mut recorder).aspects.len()
-}
 
 pub(crate) fn among_many(rounds: usize) -> Result<Vec<Row>> {
     let bag = request::bag();

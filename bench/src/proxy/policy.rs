@@ -3,9 +3,8 @@
 use std::path::Path;
 
 use anyhow::{Result, ensure};
+use pieces::tree;
 use policy::SourceFile;
-
-use crate::tree;
 
 /// What each request is charged where quotas are measured. Its limit is never reached.
 pub(super) const QUOTA: &str = "RequestCount";

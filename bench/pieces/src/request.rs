@@ -8,7 +8,7 @@ use attributes::{Bag, Dictionary, Duration, StringMap, Timestamp, Value};
 use proto::v1;
 
 /// The request's headers, a dozen as browsers and meshes send them.
-pub(crate) const HEADERS: [(&str, &str); 12] = [
+pub const HEADERS: [(&str, &str); 12] = [
     (":authority", "productpage.example.com"),
     (":method", "GET"),
     (":path", "/api/v1/products/42/reviews?page=3"),
@@ -24,7 +24,7 @@ pub(crate) const HEADERS: [(&str, &str); 12] = [
 ];
 
 /// Its path.
-pub(crate) const PATH: (&str, &str) = HEADERS[2];
+pub const PATH: (&str, &str) = HEADERS[2];
 
 /// What the attributes that are texts say.
 const TEXTS: [(&str, &str); 20] = [
@@ -50,8 +50,26 @@ const TEXTS: [(&str, &str); 20] = [
     ("target.service", "service-500.default.svc.cluster.local"),
 ];
 
+/// What the rules of [`crate::tree`] read.
+const READ: [&str; 11] = [
+    "context.protocol",
+    "destination.port",
+    "origin.ip",
+    "request.headers",
+    "request.host",
+    "request.method",
+    "request.path",
+    "request.scheme",
+    "source.namespace",
+    "source.workload.name",
+    "target.service",
+];
+
+/// How many attributes a request has.
+pub const ATTRIBUTES: usize = 30;
+
 /// The attributes of a request: thirty.
-pub(crate) fn bag() -> Bag {
+pub fn bag() -> Bag {
     let mut bag: Bag = TEXTS.into_iter().collect();
     bag.insert("connection.mtls", true);
     bag.insert("destination.ip", Value::Bytes([10, 0, 0, 7].as_slice().into()));
@@ -66,8 +84,20 @@ pub(crate) fn bag() -> Bag {
     bag
 }
 
+/// The attributes of a request that has more, or fewer, of them. What rules of [`crate::tree`] read is among them as long as
+/// there are as many as that.
+pub fn bag_of(attributes: usize) -> Bag {
+    let is_read = |name: &str| READ.contains(&name);
+    let (read, unread): (Vec<_>, Vec<_>) = bag()
+        .iter()
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .partition(|(name, _)| is_read(name.as_str()));
+    let more = (0..).map(|number| (format!("unread.attribute.{number}").as_str().into(), "nobody".into()));
+    read.into_iter().chain(unread).chain(more).take(attributes).collect()
+}
+
 /// The attributes of request and response that are reported as number `number` of a batch.
-pub(crate) fn reported(number: u64) -> Bag {
+pub fn reported(number: u64) -> Bag {
     let mut bag = bag();
     let nanos = (number * 1_000_003 % 1_000_000_000) as u32;
     bag.insert("request.id", format!("8f2c1f6e-4a1b-4d56-9b0e-{number:012x}").as_str());
@@ -87,15 +117,15 @@ fn map(entries: &[(&str, &str)]) -> StringMap {
 }
 
 /// The words that both sides know by number.
-pub(crate) fn dictionary() -> Result<Dictionary> {
-    let text = std::fs::read_to_string(::tests::paths::dictionary())?;
+pub fn dictionary() -> Result<Dictionary> {
+    let text = std::fs::read_to_string(crate::root().join("config/dictionary.txt"))?;
     Ok(Dictionary::parse(&text)?)
 }
 
-/// The check of a request.
-pub(crate) fn check(dictionary: &Dictionary) -> Result<v1::CheckRequest> {
+/// The check of a request with these attributes.
+pub fn check(dictionary: &Dictionary, bag: &Bag) -> Result<v1::CheckRequest> {
     let mut compressor = Compressor::new(dictionary, dictionary.len());
-    let message = compressor.add(&bag());
+    let message = compressor.add(bag);
     let global_word_count = compressor.word_count();
     Ok(v1::CheckRequest {
         attributes: Some(v1::CompressedAttributes { words: compressor.into_words(), ..message }),
@@ -107,7 +137,7 @@ pub(crate) fn check(dictionary: &Dictionary) -> Result<v1::CheckRequest> {
 }
 
 /// A report of so many requests: each message holds what differs from the one before.
-pub(crate) fn report(dictionary: &Dictionary, messages: u64) -> Result<v1::ReportRequest> {
+pub fn report(dictionary: &Dictionary, messages: u64) -> Result<v1::ReportRequest> {
     let mut compressor = Compressor::new(dictionary, dictionary.len());
     let mut last = Bag::new();
     let mut attributes = Vec::new();
@@ -139,8 +169,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_request_has_thirty_attributes() {
-        assert_eq!(bag().len(), 30);
+    fn a_request_has_as_many_attributes_as_it_says() {
+        assert_eq!(bag().len(), ATTRIBUTES);
+        assert_eq!(bag_of(ATTRIBUTES), bag());
+        assert_eq!([12, 300].map(|attributes| bag_of(attributes).len()), [12, 300]);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use policy::{AdapterInfo, AspectKind, Options, Snapshot, SourceFile, load, no_outputs};
 
 /// How many rules each subject has.
-pub(crate) const RULES_EACH: usize = 10;
+pub const RULES_EACH: usize = 10;
 
 /// The subject that the request is for.
 const SUBJECT: usize = 500;
@@ -51,8 +51,8 @@ rules:
 ";
 
 /// A tree with so many subjects, the request's among them.
-pub(crate) fn files(subjects: usize) -> Result<Vec<SourceFile>> {
-    let descriptors = ::tests::paths::config("demo").join("scopes/global/descriptors.yml");
+pub fn files(subjects: usize) -> Result<Vec<SourceFile>> {
+    let descriptors = crate::root().join("config/demo/scopes/global/descriptors.yml");
     let file = |path: String, text: String| SourceFile { path, text };
     let mut files = vec![
         file("scopes/global/descriptors.yml".to_owned(), std::fs::read_to_string(descriptors)?),
@@ -88,7 +88,7 @@ fn rules(subject: usize) -> String {
 }
 
 /// Writes a tree below a folder, for a server.
-pub(crate) fn write(files: &[SourceFile], folder: &Path) -> Result<()> {
+pub fn write(files: &[SourceFile], folder: &Path) -> Result<()> {
     for SourceFile { path, text } in files {
         let path = folder.join(path);
         if let Some(parent) = path.parent() {
@@ -100,7 +100,7 @@ pub(crate) fn write(files: &[SourceFile], folder: &Path) -> Result<()> {
 }
 
 /// The snapshot of a tree.
-pub(crate) fn snapshot(files: &[SourceFile]) -> Result<Snapshot> {
+pub fn snapshot(files: &[SourceFile]) -> Result<Snapshot> {
     const fn info(name: &'static str, kinds: &'static [AspectKind]) -> AdapterInfo {
         let description = "stands for the adapter of that name";
         AdapterInfo { name, kinds, description, validate: |_| Ok(()), outputs: no_outputs }
