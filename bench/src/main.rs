@@ -8,12 +8,14 @@
 //! micro    the parts alone, in this process, by processor time
 //! server   the real `mixer` on one core, the load on another
 //! size     what the filter and the server take
+//! growth   how cost grows with entries, rules and attributes
 //! ```
 //!
 //! Nothing here decides about a test: numbers depend on the machine, and a person looks at them. What must not grow is
 //! held by counts of instructions, in package `pieces`.
 
 mod cores;
+mod growth;
 mod load;
 mod machine;
 mod micro;
@@ -31,6 +33,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
 
+use crate::growth::{Curve, GROWTHS};
 use crate::row::Row;
 use crate::stub::Stub;
 
@@ -129,7 +132,7 @@ fn run(arguments: &Arguments) -> Result<()> {
     if let Some(stub) = arguments.stub {
         return stub.serve();
     }
-    let all = BENCHES.iter().map(|bench| bench.name);
+    let all = BENCHES.iter().map(|bench| bench.name).chain(GROWTHS.iter().map(|growth| growth.name));
     let is_chosen = |name: &str| {
         arguments.names.is_empty() || arguments.names.iter().any(|beginning| name.starts_with(beginning))
     };
@@ -140,7 +143,7 @@ fn run(arguments: &Arguments) -> Result<()> {
         return Ok(());
     }
     let effort = Effort { rounds: arguments.rounds, seconds: arguments.seconds };
-    let measured = Measured::of(&chosen, effort);
+    let measured = Measured::of(&chosen, effort)?;
     if arguments.json {
         println!("{}", row::to_json(&measured.rows));
     } else {
@@ -153,18 +156,25 @@ fn run(arguments: &Arguments) -> Result<()> {
 #[derive(Default)]
 struct Measured {
     rows: Vec<Row>,
+    curves: Vec<Curve>,
     failed: Vec<&'static str>,
 }
 
 impl Measured {
-    fn of(chosen: &[&str], effort: Effort) -> Self {
+    fn of(chosen: &[&str], effort: Effort) -> Result<Self> {
         let mut measured = Self::default();
         for bench in BENCHES.iter().filter(|bench| chosen.contains(&bench.name)) {
             if let Some(rows) = measured.attempt(bench.name, || (bench.run)(effort)) {
                 measured.rows.extend(rows);
             }
         }
-        measured
+        for growth in GROWTHS.iter().filter(|growth| chosen.contains(&growth.name)) {
+            if let Some(curve) = measured.attempt(growth.name, || growth.measure(effort)) {
+                measured.rows.extend(curve.rows()?);
+                measured.curves.push(curve);
+            }
+        }
+        Ok(measured)
     }
 
     /// What one could not measure does not take away what the others did.
@@ -176,9 +186,12 @@ impl Measured {
             .ok()
     }
 
-    /// Keeps what is whole: the page when all was measured.
+    /// Keeps what is whole: the page when all was measured, the plot when all that grows was.
     fn write(&self, is_all: bool) -> Result<()> {
         ensure!(self.failed.is_empty(), "not measured: {}", self.failed.join(", "));
+        if self.curves.len() == GROWTHS.len() {
+            growth::write_plot(&self.curves)?;
+        }
         if is_all {
             machine::write_page(&self.rows)?;
         }

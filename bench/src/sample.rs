@@ -6,15 +6,20 @@
 use std::hint::black_box;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use rustix::time::{ClockId, clock_gettime};
 
 /// How long a piece of work is repeated for one sample of it.
 const SLICE: Duration = Duration::from_millis(25);
 
-/// The values of all rounds, in ascending order.
+/// The values of all rounds.
 #[derive(Debug, Clone)]
-pub(crate) struct Sample(Vec<f64>);
+pub(crate) struct Sample {
+    /// As they were measured.
+    rounds: Vec<f64>,
+    /// In ascending order.
+    sorted: Vec<f64>,
+}
 
 /// What was compared.
 #[derive(Debug, Clone)]
@@ -72,9 +77,16 @@ fn thread_time() -> Duration {
 // === impl Sample ===
 
 impl Sample {
-    pub(crate) fn new(mut values: Vec<f64>) -> Self {
-        values.sort_by(f64::total_cmp);
-        Self(values)
+    pub(crate) fn new(rounds: Vec<f64>) -> Self {
+        let mut sorted = rounds.clone();
+        sorted.sort_by(f64::total_cmp);
+        Self { rounds, sorted }
+    }
+
+    /// This beside another that was measured in the same rounds.
+    pub(crate) fn beside(&self, other: &Self) -> Result<Pair> {
+        ensure!(self.rounds.len() == other.rounds.len(), "both were measured in the same rounds");
+        Ok(Pair::new(self.rounds.iter().copied().zip(other.rounds.iter().copied()).collect()))
     }
 
     /// The middle value; not a number if there is none.
@@ -88,8 +100,8 @@ impl Sample {
     }
 
     fn quantile(&self, part: f64) -> f64 {
-        let at = part * self.0.len().saturating_sub(1) as f64;
-        let value = |index: f64| self.0.get(index as usize).copied().unwrap_or(f64::NAN);
+        let at = part * self.sorted.len().saturating_sub(1) as f64;
+        let value = |index: f64| self.sorted.get(index as usize).copied().unwrap_or(f64::NAN);
         let (low, high) = (value(at.floor()), value(at.ceil()));
         low + (high - low) * at.fract()
     }

@@ -3,6 +3,8 @@
 //! Both take the same bytes over loopback from the same load generator, which has another core. A call's cost is what
 //! the transport takes and what Mixer adds.
 
+mod cost;
+
 use std::net::SocketAddr;
 use std::path::Path;
 
@@ -21,6 +23,8 @@ use crate::row::{Goal, Row};
 use crate::sample::Pair;
 use crate::stub::{Running, Stub};
 use crate::{Effort, block_on};
+
+pub(crate) use cost::CheckCost;
 
 const CHECK: &str = "/istio.mixer.v1.Mixer/Check";
 const REPORT: &str = "/istio.mixer.v1.Mixer/Report";
