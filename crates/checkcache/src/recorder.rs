@@ -43,30 +43,31 @@ impl<'a> Recorder<'a> {
 
     /// The value of an attribute.
     pub fn value(&mut self, name: &Name) -> Option<ValueRef<'a>> {
-        if let Some(value) = self.derived(name) {
-            return Some(value);
+        match self.perform(&Target::Attribute(name.clone()), &Test::Value) {
+            OutcomeRef::Value(value) => Some(value),
+            OutcomeRef::Absent
+            | OutcomeRef::NoMap
+            | OutcomeRef::WrongKind
+            | OutcomeRef::Yes
+            | OutcomeRef::No => None,
         }
-        self.record(&Target::Attribute(name.clone()), &Test::Value);
-        self.source.get(name.as_str())
     }
 
     /// Whether an attribute is there.
     pub fn present(&mut self, name: &Name) -> bool {
-        if self.derived(name).is_some() {
-            return true;
-        }
-        self.record(&Target::Attribute(name.clone()), &Test::Present) == OutcomeRef::Yes
+        self.perform(&Target::Attribute(name.clone()), &Test::Present) == OutcomeRef::Yes
     }
 
     /// One entry of a string-map attribute.
     pub fn entry(&mut self, map: &Name, key: &Arc<str>) -> MapEntry<'a> {
-        match self.derived(map) {
-            Some(ValueRef::StringMap(map)) => return map.get(key).map_or(MapEntry::NoKey, MapEntry::Found),
-            Some(_) => return MapEntry::NotAMap,
-            None => {}
+        match self.perform(&Target::Key(map.clone(), Arc::clone(key)), &Test::Value) {
+            OutcomeRef::Value(ValueRef::String(text)) => MapEntry::Found(text),
+            OutcomeRef::Absent => MapEntry::NoKey,
+            OutcomeRef::NoMap => MapEntry::NoMap,
+            OutcomeRef::Value(_) | OutcomeRef::WrongKind | OutcomeRef::Yes | OutcomeRef::No => {
+                MapEntry::NotAMap
+            }
         }
-        self.record(&Target::Key(map.clone(), Arc::clone(key)), &Test::Value);
-        self.source.entry(map.as_str(), key)
     }
 
     /// Any test on an attribute or a key.
@@ -87,10 +88,6 @@ impl<'a> Recorder<'a> {
     /// What was observed, in order.
     pub fn into_trace(self) -> Trace {
         self.trace.unwrap_or_default()
-    }
-
-    fn derived(&self, name: &Name) -> Option<ValueRef<'a>> {
-        self.derived.and_then(|derived| derived.get(name.as_str()))
     }
 
     fn record(&mut self, target: &Target, test: &Test) -> OutcomeRef<'a> {

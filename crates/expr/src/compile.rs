@@ -6,12 +6,12 @@
 use std::ops::Range;
 
 use attributes::{Bag, Value, ValueType};
-use checkcache::Recorder;
+use checkcache::{Recorder, Target};
 
 use crate::error::quoted;
 use crate::evaluate::{Operand, evaluate};
 use crate::functions::Function;
-use crate::node::{Conversion, Node, Relation, TextTest};
+use crate::node::{Conversion, Index, Node, Relation, TextTest};
 use crate::question::Question;
 use crate::types::{Typed, TypedKind};
 use crate::{Warning, pattern};
@@ -31,7 +31,9 @@ impl Compiler {
     fn node(&mut self, typed: &Typed) -> Node {
         match &typed.kind {
             TypedKind::Constant(value) => Node::Constant(value.clone()),
-            TypedKind::Attribute(name) => Node::Attribute(name.clone(), typed.value_type, typed.span.clone()),
+            TypedKind::Attribute(name) => {
+                Node::Attribute(Target::Attribute(name.clone()), typed.value_type, typed.span.clone())
+            }
             TypedKind::Call(function, operands) => {
                 let node = self.call(*function, operands, &typed.span);
                 self.fold(node, &typed.span)
@@ -53,7 +55,7 @@ impl Compiler {
                 [first, second] if first.may_be_absent() => Node::Or(Box::new([first, second])),
                 [first, _] => first,
             },
-            Function::Index => Node::Index(Box::new(self.operands(operands)), span.clone()),
+            Function::Index => Node::Index(Box::new(Index::new(self.operands(operands))), span.clone()),
             Function::Add => Node::Add(Box::new(self.operands(operands))),
             Function::Conditional | Function::ConditionalString => {
                 Node::Conditional(Box::new(self.operands(operands)))

@@ -5,14 +5,14 @@
 
 mod operand;
 
-use std::sync::Arc;
+use std::borrow::Cow;
 
-use attributes::{MapEntry, Name, Value, ValueRef, ValueType};
-use checkcache::{OutcomeRef, Recorder, Target};
+use attributes::{Name, Value, ValueRef, ValueType};
+use checkcache::{OutcomeRef, Recorder, Target, Test};
 
 pub(crate) use self::operand::Operand;
 use crate::error::quoted;
-use crate::node::{Conversion, Node};
+use crate::node::{Conversion, Index, Node};
 use crate::question::Question;
 use crate::{EvalError, compare, limits, notation, pattern};
 
@@ -33,7 +33,7 @@ enum Spot<'e> {
     /// The key itself has no value, or a map that no attribute has is without it.
     NoKey,
     /// Under a key of an attribute.
-    Key(&'e Name, Arc<str>),
+    Key(&'e Name, Cow<'e, Target>),
     Made(Operand<'e>),
 }
 
@@ -61,10 +61,9 @@ pub(crate) fn evaluate<'e, 'r: 'e>(
     match node {
         Node::Constant(value) => Ok(Operand::Constant(value)),
         Node::Fail(error) => Err(error.clone()),
-        Node::Attribute(name, value_type, _) => {
-            attribute(name, *value_type, recorder)?.ok_or_else(|| EvalError::LookupFailed(name.clone()))
-        }
-        Node::Index(operands, _) => match entry(operands, WhenAbsent::Fail, recorder)? {
+        Node::Attribute(target, value_type, _) => attribute(target, *value_type, recorder)?
+            .ok_or_else(|| EvalError::LookupFailed(target.attribute().clone())),
+        Node::Index(index, _) => match entry(index, WhenAbsent::Fail, recorder)? {
             Entry::Found(value) => Ok(value),
             Entry::NoKey => Ok(Operand::Looked(ValueRef::String(""))),
             Entry::NoMap(name) => Err(EvalError::LookupFailed(name.clone())),
@@ -139,8 +138,8 @@ pub(crate) fn truth(node: &Node, recorder: &mut Recorder<'_>) -> Result<bool, Ev
 /// other functions absence stays an error.
 fn find<'e, 'r: 'e>(node: &'e Node, recorder: &mut Recorder<'r>) -> Result<Option<Operand<'e>>, EvalError> {
     match node {
-        Node::Attribute(name, value_type, _) => attribute(name, *value_type, recorder),
-        Node::Index(operands, _) => match entry(operands, WhenAbsent::Skip, recorder)? {
+        Node::Attribute(target, value_type, _) => attribute(target, *value_type, recorder),
+        Node::Index(index, _) => match entry(index, WhenAbsent::Skip, recorder)? {
             Entry::Found(value) => Ok(Some(value)),
             Entry::NoKey | Entry::NoMap(_) => Ok(None),
         },
@@ -166,41 +165,43 @@ fn find<'e, 'r: 'e>(node: &'e Node, recorder: &mut Recorder<'r>) -> Result<Optio
 
 /// The value of an attribute, if it is there and is what the manifest says.
 fn attribute<'e, 'r: 'e>(
-    name: &Name,
+    target: &Target,
     value_type: ValueType,
     recorder: &mut Recorder<'r>,
 ) -> Result<Option<Operand<'e>>, EvalError> {
-    match recorder.value(name) {
-        None => Ok(None),
-        Some(value) if value.kind() == value_type.carrier() => Ok(Some(Operand::Looked(value))),
-        Some(value) => Err(EvalError::wrong_kind(value_type, value)),
+    match recorder.perform(target, &Test::Value) {
+        OutcomeRef::Value(value) if value.kind() == value_type.carrier() => Ok(Some(Operand::Looked(value))),
+        OutcomeRef::Value(value) => Err(EvalError::wrong_kind(value_type, value)),
+        OutcomeRef::Absent | OutcomeRef::NoMap | OutcomeRef::WrongKind | OutcomeRef::Yes | OutcomeRef::No => {
+            Ok(None)
+        }
     }
 }
 
 /// One entry of a map.
 fn entry<'e, 'r: 'e>(
-    operands: &'e [Node; 2],
+    index: &'e Index,
     when_absent: WhenAbsent,
     recorder: &mut Recorder<'r>,
 ) -> Result<Entry<'e, Operand<'e>>, EvalError> {
-    Ok(match spot(operands, when_absent, recorder)? {
+    Ok(match spot(index, when_absent, recorder)? {
         Spot::NoMap(name) => Entry::NoMap(name),
         Spot::NoKey => Entry::NoKey,
-        Spot::Key(name, key) => attribute_entry(name, &key, recorder)?,
+        Spot::Key(name, target) => attribute_entry(name, &target, recorder)?,
         Spot::Made(value) => Entry::Found(value),
     })
 }
 
 /// Finds an entry of a map without looking at it.
 fn spot<'e, 'r: 'e>(
-    operands: &'e [Node; 2],
+    index: &'e Index,
     when_absent: WhenAbsent,
     recorder: &mut Recorder<'r>,
 ) -> Result<Spot<'e>, EvalError> {
-    let [map, key] = operands;
-    if let (Node::Attribute(name, _, _), Node::Constant(Value::String(key))) = (map, key) {
-        return Ok(Spot::Key(name, Arc::clone(key)));
+    if let Some(target) = &index.target {
+        return Ok(Spot::Key(target.attribute(), Cow::Borrowed(target)));
     }
+    let [map, key] = &index.operands;
     let place = match locate(map, recorder)? {
         // Without the map the key makes no difference, so it is not looked at.
         Place::Absent(name) => return Ok(Spot::NoMap(name)),
@@ -215,7 +216,10 @@ fn spot<'e, 'r: 'e>(
     };
     match place {
         Place::Absent(name) => Ok(Spot::NoMap(name)),
-        Place::Attribute(name) => Ok(Spot::Key(name, key.shared_text()?)),
+        Place::Attribute(name) => {
+            let target = Target::Key(name.clone(), key.shared_text()?);
+            Ok(Spot::Key(name, Cow::Owned(target)))
+        }
         Place::Made(map) => match map.as_ref() {
             ValueRef::StringMap(map) => Ok(match map.get(key.text()?) {
                 Some(value) => Spot::Made(Operand::Made(value.into())),
@@ -228,14 +232,14 @@ fn spot<'e, 'r: 'e>(
 
 fn attribute_entry<'e, 'r: 'e>(
     name: &'e Name,
-    key: &Arc<str>,
+    key: &Target,
     recorder: &mut Recorder<'r>,
 ) -> Result<Entry<'e, Operand<'e>>, EvalError> {
-    match recorder.entry(name, key) {
-        MapEntry::NoMap => Ok(Entry::NoMap(name)),
-        MapEntry::NoKey => Ok(Entry::NoKey),
-        MapEntry::Found(value) => Ok(Entry::Found(Operand::Looked(ValueRef::String(value)))),
-        MapEntry::NotAMap => Err(EvalError::NotAMap(name.clone())),
+    match recorder.perform(key, &Test::Value) {
+        OutcomeRef::NoMap => Ok(Entry::NoMap(name)),
+        OutcomeRef::Absent => Ok(Entry::NoKey),
+        OutcomeRef::Value(value) => Ok(Entry::Found(Operand::Looked(value))),
+        OutcomeRef::WrongKind | OutcomeRef::Yes | OutcomeRef::No => Err(EvalError::NotAMap(name.clone())),
     }
 }
 
@@ -250,20 +254,18 @@ fn ask<'e, 'r: 'e>(
     recorder: &mut Recorder<'r>,
 ) -> Result<Option<bool>, EvalError> {
     match node {
-        Node::Attribute(name, value_type, _) => {
-            match (ask_attribute(question, name, *value_type, recorder)?, when_absent) {
-                (None, WhenAbsent::Fail) => Err(EvalError::LookupFailed(name.clone())),
+        Node::Attribute(target, value_type, _) => {
+            match (ask_attribute(question, target, *value_type, recorder)?, when_absent) {
+                (None, WhenAbsent::Fail) => Err(EvalError::LookupFailed(target.attribute().clone())),
                 (answer, _) => Ok(answer),
             }
         }
-        Node::Index(operands, _) => {
-            match (ask_entry(question, operands, when_absent, recorder)?, when_absent) {
-                (Entry::Found(answer), _) => Ok(Some(answer)),
-                (Entry::NoKey | Entry::NoMap(_), WhenAbsent::Skip) => Ok(None),
-                (Entry::NoKey, WhenAbsent::Fail) => question.answer(ValueRef::String("")).map(Some),
-                (Entry::NoMap(name), WhenAbsent::Fail) => Err(EvalError::LookupFailed(name.clone())),
-            }
-        }
+        Node::Index(index, _) => match (ask_entry(question, index, when_absent, recorder)?, when_absent) {
+            (Entry::Found(answer), _) => Ok(Some(answer)),
+            (Entry::NoKey | Entry::NoMap(_), WhenAbsent::Skip) => Ok(None),
+            (Entry::NoKey, WhenAbsent::Fail) => question.answer(ValueRef::String("")).map(Some),
+            (Entry::NoMap(name), WhenAbsent::Fail) => Err(EvalError::LookupFailed(name.clone())),
+        },
         Node::Or(operands) => {
             let [first, second] = operands.as_ref();
             match ask(question, first, WhenAbsent::Skip, recorder)? {
@@ -286,18 +288,17 @@ fn ask<'e, 'r: 'e>(
 
 fn ask_attribute(
     question: &Question,
-    name: &Name,
+    target: &Target,
     value_type: ValueType,
     recorder: &mut Recorder<'_>,
 ) -> Result<Option<bool>, EvalError> {
-    let target = Target::Attribute(name.clone());
-    match question.test(&target).map(|test| recorder.perform(&target, test)) {
+    match question.test(target).map(|test| recorder.perform(target, test)) {
         Some(OutcomeRef::Yes) => Ok(Some(question.answer_of(true))),
         Some(OutcomeRef::No) => Ok(Some(question.answer_of(false))),
         Some(OutcomeRef::Absent | OutcomeRef::NoMap) => Ok(None),
         // A value of the wrong kind is quoted by the error, so it counts itself.
         Some(OutcomeRef::WrongKind | OutcomeRef::Value(_)) | None => {
-            let value = attribute(name, value_type, recorder)?;
+            let value = attribute(target, value_type, recorder)?;
             value.map(|value| question.answer(value.as_ref())).transpose()
         }
     }
@@ -305,24 +306,23 @@ fn ask_attribute(
 
 fn ask_entry<'e, 'r: 'e>(
     question: &Question,
-    operands: &'e [Node; 2],
+    index: &'e Index,
     when_absent: WhenAbsent,
     recorder: &mut Recorder<'r>,
 ) -> Result<Entry<'e, bool>, EvalError> {
-    let (name, key) = match spot(operands, when_absent, recorder)? {
+    let (name, target) = match spot(index, when_absent, recorder)? {
         Spot::NoMap(name) => return Ok(Entry::NoMap(name)),
         Spot::NoKey => return Ok(Entry::NoKey),
         Spot::Made(value) => return question.answer(value.as_ref()).map(Entry::Found),
-        Spot::Key(name, key) => (name, key),
+        Spot::Key(name, target) => (name, target),
     };
-    let target = Target::Key(name.clone(), Arc::clone(&key));
     match question.test(&target).map(|test| recorder.perform(&target, test)) {
         Some(OutcomeRef::Yes) => Ok(Entry::Found(question.answer_of(true))),
         Some(OutcomeRef::No) => Ok(Entry::Found(question.answer_of(false))),
         Some(OutcomeRef::Absent) => Ok(Entry::NoKey),
         Some(OutcomeRef::NoMap) => Ok(Entry::NoMap(name)),
         Some(OutcomeRef::WrongKind | OutcomeRef::Value(_)) | None => {
-            match attribute_entry(name, &key, recorder)? {
+            match attribute_entry(name, &target, recorder)? {
                 Entry::NoMap(name) => Ok(Entry::NoMap(name)),
                 Entry::NoKey => Ok(Entry::NoKey),
                 Entry::Found(value) => question.answer(value.as_ref()).map(Entry::Found),
@@ -334,8 +334,14 @@ fn ask_entry<'e, 'r: 'e>(
 /// Finds the map that a node stands for, without looking into it.
 fn locate<'e, 'r: 'e>(node: &'e Node, recorder: &mut Recorder<'r>) -> Result<Place<'e>, EvalError> {
     match node {
-        Node::Attribute(name, _, _) if recorder.present(name) => Ok(Place::Attribute(name)),
-        Node::Attribute(name, _, _) => Ok(Place::Absent(name)),
+        Node::Attribute(target, _, _) => Ok(match recorder.perform(target, &Test::Present) {
+            OutcomeRef::Yes => Place::Attribute(target.attribute()),
+            OutcomeRef::No
+            | OutcomeRef::Absent
+            | OutcomeRef::NoMap
+            | OutcomeRef::WrongKind
+            | OutcomeRef::Value(_) => Place::Absent(target.attribute()),
+        }),
         Node::Or(operands) => {
             let [first, second] = operands.as_ref();
             match locate(first, recorder)? {

@@ -6,8 +6,10 @@
 mod looks;
 
 use std::ops::Range;
+use std::sync::Arc;
 
-use attributes::{Name, Value, ValueType};
+use attributes::{Value, ValueType};
+use checkcache::Target;
 
 use crate::EvalError;
 use crate::question::Question;
@@ -21,10 +23,11 @@ pub(crate) enum Node {
     Constant(Value),
     /// An error that is known already.
     Fail(EvalError),
-    /// An attribute that the manifest gives a type, and where it is written.
-    Attribute(Name, ValueType, Range<usize>),
-    /// The entry of a map: the map, the key. And where it is written.
-    Index(Box<[Node; 2]>, Range<usize>),
+    /// An attribute that the manifest gives a type, and where it is written. It is kept as what is looked at, so that
+    /// looking costs no copy.
+    Attribute(Target, ValueType, Range<usize>),
+    /// The entry of a map, and where it is written.
+    Index(Box<Index>, Range<usize>),
     /// The first of two that is there.
     Or(Box<[Node; 2]>),
     /// Whether all hold.
@@ -43,6 +46,15 @@ pub(crate) enum Node {
     Test(TextTest, Box<[Node; 2]>),
     /// A comparison with something that is known already.
     Ask(Box<Question>, Box<Node>),
+}
+
+/// The entry of a map.
+#[derive(Debug, Clone)]
+pub(crate) struct Index {
+    /// The map, the key.
+    pub(crate) operands: [Node; 2],
+    /// The entry, where it is one of an attribute under a key that is known already.
+    pub(crate) target: Option<Target>,
 }
 
 /// How two values are compared.
@@ -87,8 +99,8 @@ impl Node {
         match self {
             Self::Constant(_) | Self::Fail(_) | Self::Attribute(_, _, _) => &[],
             Self::All(operands) | Self::Any(operands) => operands,
-            Self::Index(operands, _)
-            | Self::Or(operands)
+            Self::Index(index, _) => &index.operands,
+            Self::Or(operands)
             | Self::Add(operands)
             | Self::Compare(_, _, operands)
             | Self::Test(_, operands) => operands.as_slice(),
@@ -120,14 +132,27 @@ impl Node {
         match self {
             Self::Constant(_) | Self::Fail(_) | Self::Attribute(_, _, _) => &mut [],
             Self::All(operands) | Self::Any(operands) => operands,
-            Self::Index(operands, _)
-            | Self::Or(operands)
+            Self::Index(index, _) => &mut index.operands,
+            Self::Or(operands)
             | Self::Add(operands)
             | Self::Compare(_, _, operands)
             | Self::Test(_, operands) => operands.as_mut_slice(),
             Self::Conditional(operands) => operands.as_mut_slice(),
             Self::Convert(_, operand) | Self::Ask(_, operand) => std::slice::from_mut(operand),
         }
+    }
+}
+
+impl Index {
+    /// The entry of a map under a key.
+    pub(crate) fn new(operands: [Node; 2]) -> Self {
+        let target = match &operands {
+            [Node::Attribute(map, _, _), Node::Constant(Value::String(key))] => {
+                Some(Target::Key(map.attribute().clone(), Arc::clone(key)))
+            }
+            _ => None,
+        };
+        Self { operands, target }
     }
 }
 

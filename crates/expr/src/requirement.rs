@@ -166,13 +166,8 @@ impl Requirement {
 /// The place that a comparison is about, if its outcome is that place's.
 fn place(question: &Question, subject: &Node, expected: bool) -> Option<(Target, Range<usize>)> {
     match subject {
-        Node::Attribute(name, _, span) => Some((Target::Attribute(name.clone()), span.clone())),
-        Node::Index(operands, span) => match operands.as_ref() {
-            [Node::Attribute(name, _, _), Node::Constant(Value::String(key))] => {
-                Some((Target::Key(name.clone(), key.clone()), span.clone()))
-            }
-            _ => None,
-        },
+        Node::Attribute(target, _, span) => Some((target.clone(), span.clone())),
+        Node::Index(index, span) => index.target.clone().map(|target| (target, span.clone())),
         Node::Or(operands) => match operands.as_ref() {
             // What stands in for an absent value does not do, so there is one.
             [first, Node::Constant(value)] if question.answer(value.as_ref()) == Ok(!expected) => {

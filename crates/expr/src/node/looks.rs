@@ -50,9 +50,9 @@ impl Places {
     /// A node whose value is wanted, perhaps only for a question.
     fn node(&mut self, node: &Node, question: Option<&Question>) {
         match node {
-            Node::Attribute(name, _, span) => self.add(Target::Attribute(name.clone()), question, span),
-            Node::Index(operands, span) => {
-                let [map, key] = operands.as_ref();
+            Node::Attribute(target, _, span) => self.add(target.clone(), question, span),
+            Node::Index(index, span) => {
+                let [map, key] = &index.operands;
                 self.entry(map, key, question, span);
                 self.node(key, None);
             }
@@ -78,12 +78,11 @@ impl Places {
     /// A map of which only the entry of one key is asked for.
     fn entry(&mut self, map: &Node, key: &Node, question: Option<&Question>, span: &Range<usize>) {
         match (map, key) {
-            (Node::Attribute(name, _, _), Node::Constant(Value::String(key))) => {
-                self.add(Target::Key(name.clone(), key.clone()), question, span);
+            (Node::Attribute(map, _, _), Node::Constant(Value::String(key))) => {
+                self.add(Target::Key(map.attribute().clone(), key.clone()), question, span);
             }
-            (Node::Attribute(name, _, span), _) => {
-                let target = Target::Attribute(name.clone());
-                self.found.push(Look { target, test: Test::Present, span: span.clone() });
+            (Node::Attribute(map, _, span), _) => {
+                self.found.push(Look { target: map.clone(), test: Test::Present, span: span.clone() });
             }
             (Node::Or(maps), _) => maps.iter().for_each(|map| self.entry(map, key, question, span)),
             (Node::Conditional(operands), _) => {
