@@ -1,5 +1,7 @@
 //! Bags of attributes, and the trait by which everything else looks at one.
 
+use std::cmp::Ordering;
+
 use crate::{Name, Value, ValueRef};
 
 /// What an entry of a string-map attribute turned out to be.
@@ -32,7 +34,10 @@ pub trait AttributeSource {
     }
 }
 
-/// An owned set of attributes, sorted by name.
+/// An owned set of attributes.
+///
+/// Sorted by the length of the name, then by the name: most names differ in length from the one that is looked for, and
+/// how long a name is is known without following its pointer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Bag(Vec<(Name, Value)>);
 
@@ -64,7 +69,7 @@ impl Bag {
         self.position(name).ok().and_then(|index| self.0.get(index)).map(|(_, value)| value)
     }
 
-    /// The attributes, sorted by name.
+    /// The attributes, those with shorter names first, those as long as each other by name.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&Name, &Value)> {
         self.0.iter().map(|(name, value)| (name, value))
     }
@@ -85,18 +90,23 @@ impl Bag {
     }
 
     fn position(&self, name: &str) -> Result<usize, usize> {
-        self.0.binary_search_by(|(n, _)| n.as_str().cmp(name))
+        self.0.binary_search_by(|(known, _)| by_length(known.as_str(), name))
     }
 
     /// Makes a bag of attributes in any order, or returns the first name that occurs twice.
     pub(crate) fn from_unsorted(mut attributes: Vec<(Name, Value)>) -> Result<Self, Name> {
-        attributes.sort_by(|(a, _), (b, _)| a.cmp(b));
+        attributes.sort_by(|(a, _), (b, _)| by_length(a.as_str(), b.as_str()));
         let twice = attributes.windows(2).find_map(|pair| match pair {
             [(a, _), (b, _)] if a == b => Some(a.clone()),
             _ => None,
         });
         twice.map_or(Ok(Self(attributes)), Err)
     }
+}
+
+/// The order of a bag.
+fn by_length(a: &str, b: &str) -> Ordering {
+    a.len().cmp(&b.len()).then_with(|| a.cmp(b))
 }
 
 impl AttributeSource for Bag {
