@@ -50,8 +50,8 @@ impl MixerService {
         } else {
             Vec::new()
         };
-        let encode = |Allocation { grant, trace }: &Allocation| {
-            encode_quota(grant, trace, &self.words.dictionary, global_word_count, accepts_trace)
+        let encode = |Allocation { grant, counted }: &Allocation| {
+            encode_quota(grant, counted, &self.words.dictionary, global_word_count, accepts_trace)
         };
         Ok(CheckResponse {
             precondition: Some(self.precondition(&answer, global_word_count, accepts_trace)),

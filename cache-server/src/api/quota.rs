@@ -25,10 +25,11 @@ pub(super) fn asked(quotas: BTreeMap<String, QuotaParams>, deduplication_id: &st
     let deduplication_id = (!deduplication_id.is_empty()).then(|| Arc::<str>::from(deduplication_id));
     quotas
         .into_iter()
-        .map(|(name, QuotaParams { amount, best_effort })| Asked {
+        .map(|(name, QuotaParams { amount, best_effort, counter })| Asked {
             name,
             amount,
             best_effort,
+            counter,
             deduplication_id: deduplication_id.clone(),
         })
         .collect()
@@ -58,7 +59,8 @@ mod tests {
 
     #[test]
     fn an_empty_id_is_none() {
-        let quotas = || BTreeMap::from([("a".to_owned(), QuotaParams { amount: 5, best_effort: true })]);
+        let params = || QuotaParams { amount: 5, best_effort: true, ..QuotaParams::default() };
+        let quotas = || BTreeMap::from([("a".to_owned(), params())]);
         assert_eq!(asked(quotas(), "")[0].deduplication_id, None);
         assert_eq!(asked(quotas(), "x")[0].deduplication_id.as_deref(), Some("x"));
     }

@@ -81,7 +81,11 @@ pub(super) fn run(arguments: &Check) -> Result<ExitCode, String> {
 
 impl Check {
     fn request(&self, bag: &Bag, call: u32) -> CheckRequest {
-        let params = |quota: &Quota| QuotaParams { amount: quota.amount, best_effort: !self.all_or_nothing };
+        let params = |quota: &Quota| QuotaParams {
+            amount: quota.amount,
+            best_effort: !self.all_or_nothing,
+            ..QuotaParams::default()
+        };
         CheckRequest {
             attributes: Some(rpc::compress(bag)),
             deduplication_id: self.deduplication_id.clone().unwrap_or_else(|| rpc::unique_id(call)),

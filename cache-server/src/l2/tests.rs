@@ -136,7 +136,7 @@ impl World {
         let mut words = Compressor::new(&none, 0);
         let mut attributes = words.add(bag);
         attributes.words = words.into_words();
-        let quota = QuotaParams { amount: 3, best_effort: false };
+        let quota = QuotaParams { amount: 3, best_effort: false, ..QuotaParams::default() };
         let request = CheckRequest {
             attributes: Some(attributes),
             quotas: HashMap::from([("q".to_owned(), quota)]).into_iter().collect(),

@@ -1,16 +1,18 @@
 //! Quota: how much of what a request asks for is left.
 //!
 //! Of the definitions of a quota one applies to a request, that of the most specific subject; its handler counts. What
-//! was looked at to find the counter goes back to the client, which may then ask for many requests at once. A quota that
-//! nothing limits is granted.
+//! was looked at to find the counter goes back to the client with the counter's name and how long both go together; it
+//! may then ask for many requests at once. A quota that nothing limits is granted.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use attributes::Bag;
-use checkcache::wire::Grant;
-use checkcache::{Code, Recorder, Status, Trace};
+use attributes::{Bag, Value};
+use checkcache::wire::{Counted, Counter, Grant};
+use checkcache::{Code, Recorder, Status, Trace, Validity};
 use policy::{Aspect, Instance, QuotaInstance};
+use quota::Key;
+use sha2::{Digest as _, Sha256};
 
 use super::Active;
 use super::dispatch::{call, now};
@@ -28,6 +30,8 @@ pub struct Asked {
     pub amount: i64,
     /// Whether less will do.
     pub best_effort: bool,
+    /// The name of the counter that is given back to; of no meaning if it is none.
+    pub counter: Vec<u8>,
     /// What the call is known by if it is made again; `None` if it is not known.
     pub deduplication_id: Option<Arc<str>>,
 }
@@ -37,8 +41,8 @@ pub struct Asked {
 pub struct Allocation {
     /// How much was granted, and for how long.
     pub grant: Grant,
-    /// What was looked at to find the counter.
-    pub trace: Trace,
+    /// Which requests are counted together with this one.
+    pub counted: Counted,
 }
 
 /// Allocates a quota to a request.
@@ -50,19 +54,45 @@ pub async fn allocate(
     telemetry: &Telemetry,
 ) -> Allocation {
     if !active.snapshot.limits_quota(&asked.name) {
-        return Allocation { grant: unlimited(asked.amount), trace: Trace::default() };
+        let (trace, validity) = (Trace::default(), Validity::Revision);
+        let counter = Some(counter(None, &asked.name, &[]));
+        return Allocation { grant: unlimited(asked.amount), counted: Counted { trace, validity, counter } };
     }
+    let validity = preprocessed.validity;
     if let Some(failure) = preprocessed.failures.first() {
-        let status = internal(&failure.location, &failure.message);
-        return Allocation { grant: refused(status), trace: preprocessed.trace.clone() };
+        let (status, trace) = (internal(&failure.location, &failure.message), preprocessed.trace.clone());
+        return Allocation { grant: refused(status), counted: Counted { trace, validity, counter: None } };
     }
     let (found, trace) = find(active, bag, preprocessed, &asked.name, telemetry);
-    let grant = match found {
-        Ok(Some((aspect, quota))) => take(active, aspect, quota, asked, telemetry).await,
-        Ok(None) => unlimited(asked.amount),
-        Err(status) => refused(status),
+    let (grant, counter) = match found {
+        Ok(Some((aspect, quota))) => {
+            let block = active.handlers.get(aspect.handler).map(|slot| slot.config.name.as_str());
+            let counter = counter(block, &quota.name, &quota.labels);
+            let is_another = asked.amount < 0 && !asked.counter.is_empty() && asked.counter != counter.0;
+            let grant = if is_another {
+                // It was not taken from here.
+                Grant { amount: 0, valid_for: None, status: Status::default() }
+            } else {
+                take(active, aspect, quota, asked, telemetry).await
+            };
+            (grant, Some(counter))
+        }
+        Ok(None) => (unlimited(asked.amount), Some(counter(None, &asked.name, &[]))),
+        Err(status) => (refused(status), None),
     };
-    Allocation { grant, trace }
+    Allocation { grant, counted: Counted { trace, validity, counter } }
+}
+
+/// What a counter is called: by the adapter block that counts, the quota and its labels. Without a block nobody counts.
+fn counter(block: Option<&str>, quota: &str, labels: &[(Arc<str>, Value)]) -> Counter {
+    let mut digest = Sha256::new();
+    // The block says how long it is, so that it does not run into the key.
+    digest.update(block.map_or(u64::MAX, |block| block.len() as u64).to_be_bytes());
+    digest.update(block.unwrap_or_default());
+    digest.update(Key::new(quota, labels).as_bytes());
+    let mut name = [0; 16];
+    name.iter_mut().zip(digest.finalize()).for_each(|(byte, digested)| *byte = digested);
+    Counter(name)
 }
 
 /// What limits a quota for a request, without taking any of it; `None` if nothing does.
@@ -126,7 +156,7 @@ async fn take(
     asked: Asked,
     telemetry: &Telemetry,
 ) -> Grant {
-    let Asked { name, amount, best_effort, deduplication_id } = asked;
+    let Asked { name, amount, best_effort, counter: _, deduplication_id } = asked;
     let request = QuotaRequest { quota, amount, best_effort, deduplication_id };
     let answer = match active.handlers.get(aspect.handler) {
         Some(slot) => call(slot, telemetry, slot.handler.allocate(request)).await,

@@ -256,7 +256,10 @@ async fn a_client_with_a_shorter_dictionary_is_understood() {
 #[tokio::test]
 async fn quotas_are_granted_unless_the_check_is_refused() {
     let server = start(100).await;
-    let quotas = [("RequestCount".to_owned(), QuotaParams { amount: 5, best_effort: false })];
+    let quotas = [(
+        "RequestCount".to_owned(),
+        QuotaParams { amount: 5, best_effort: false, ..QuotaParams::default() },
+    )];
     for (path, granted) in [("/", Some(5)), ("/", Some(5)), ("/admin", None)] {
         let mut request = check_request(&server.dictionary, &bag([("request.path", path)]));
         request.quotas = quotas.clone().into();

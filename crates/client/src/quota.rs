@@ -226,7 +226,7 @@ impl Quotas {
         said: Said<'_>,
         now: Tick,
     ) {
-        let Answered { answer: QuotaAnswer { grant, trace }, takes_back } = answered;
+        let Answered { answer: QuotaAnswer { grant, trace, .. }, takes_back } = answered;
         let valid_for = grant.valid_for.unwrap_or(pool::GRANT_TTL);
         if let (true, Some(revision), Ok(trace)) = (self.prefetch, revision, trace) {
             let id = self.pools.learn(None, revision, quota, trace, source, now);
@@ -260,7 +260,9 @@ impl Quotas {
                 }
                 return;
             }
-            Ok(Answered { answer: QuotaAnswer { grant, trace }, takes_back }) => (grant, trace, takes_back),
+            Ok(Answered { answer: QuotaAnswer { grant, trace, .. }, takes_back }) => {
+                (grant, trace, takes_back)
+            }
         };
         let id = match (revision, trace) {
             (Some(revision), Ok(trace)) => self.pools.learn(Some(asked), revision, &quota, trace, &bag, now),

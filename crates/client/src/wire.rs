@@ -106,7 +106,7 @@ pub(crate) fn encode_check<'q>(
     // One by one: collecting into a map brings a sort of its own into the module.
     let mut params = BTreeMap::new();
     for Asked { quota, amount, best_effort } in quotas {
-        params.insert(quota.to_owned(), QuotaParams { amount, best_effort });
+        params.insert(quota.to_owned(), QuotaParams { amount, best_effort, ..QuotaParams::default() });
     }
     let request = v1::CheckRequest {
         attributes: Some(attributes),

@@ -122,7 +122,7 @@ pub struct CheckRequest {
 }
 /// Nested message and enum types in `CheckRequest`.
 pub mod check_request {
-    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
     pub struct QuotaParams {
         /// How much.
         #[prost(int64, tag = "1")]
@@ -130,6 +130,10 @@ pub mod check_request {
         /// Whether less is welcome: then 0 or more is granted, else nothing or at least `amount`.
         #[prost(bool, tag = "2")]
         pub best_effort: bool,
+        /// With a negative amount: the counter that the amount was taken from, as QuotaResult.counter named it. Nothing is
+        /// given back to another, whichever the attributes lead to by now. Empty: whichever they lead to.
+        #[prost(bytes = "vec", tag = "100")]
+        pub counter: ::prost::alloc::vec::Vec<u8>,
     }
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -211,6 +215,14 @@ pub mod check_response {
         /// counted together.
         #[prost(message, optional, tag = "100")]
         pub trace: ::core::option::Option<super::Trace>,
+        /// For how long they are: what was derived from a request may change. Absent: as long as the revision is in force. No
+        /// time at all: nothing is known of other requests.
+        #[prost(message, optional, tag = "101")]
+        pub trace_valid_duration: ::core::option::Option<::prost_types::Duration>,
+        /// Names the counter, in 16 bytes: equal counters have equal names on every server and under every revision. Traces
+        /// that differ may lead to the same.
+        #[prost(bytes = "vec", tag = "102")]
+        pub counter: ::prost::alloc::vec::Vec<u8>,
     }
 }
 /// What a verdict depends on, as every Mixer since 0.2 says it.

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use attributes::Bag;
-use checkcache::wire::{Grant, encode_precondition, encode_quota, encode_references};
-use checkcache::{Code, Recorder, Status, Trace, Verdict};
+use checkcache::wire::{Counted, Grant, encode_precondition, encode_quota, encode_references};
+use checkcache::{Code, Recorder, Status, Trace, Validity, Verdict};
 use prost::Message as _;
 use proto::v1;
 
@@ -69,7 +69,8 @@ impl Server {
                 let code = if amount == 0 { self.status } else { Code::Ok };
                 let valid_for = Some(Duration::from_secs(10));
                 let grant = Grant { amount, valid_for, status: Status::new(code, "") };
-                quotas.insert(name, encode_quota(&grant, &trace, &dictionary, 0, self.is_ours));
+                let counted = Counted { trace: trace.clone(), validity: Validity::Revision, counter: None };
+                quotas.insert(name, encode_quota(&grant, &counted, &dictionary, 0, self.is_ours));
             }
         }
         let mut recorder = Recorder::new(&bag);
