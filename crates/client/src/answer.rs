@@ -73,11 +73,11 @@ impl Client {
     }
 
     /// Looks up under another revision from now on.
-    pub(crate) fn adopt(&mut self, revision: Revision, now: Now) {
+    pub(crate) fn adopt(&mut self, revision: Revision) {
         self.counters.count(Counter::RevisionChanges);
         self.revision = revision;
         self.cache.retain(revision);
-        self.quotas.retain(revision, now.tick);
+        self.quotas.retain(revision);
     }
 
     /// The server has decided: stores the verdict, and does what it says.
@@ -98,7 +98,7 @@ impl Client {
         // An answer that was asked for before the last change may itself be from before it.
         let is_news = revision != self.revision && asked_under == self.revision;
         if self.feed.yields_to_answer(!is_news, now.tick) && is_news {
-            self.adopt(revision, now);
+            self.adopt(revision);
         }
         let Precondition { verdict, trace, .. } = precondition;
         let vacancy = match &mut stream.state {

@@ -97,7 +97,7 @@ impl Client {
     /// A newer configuration has taken over: finishes what it has, and hears of no more changes.
     pub fn retire(&mut self, now: Now) {
         self.feed = Feed::new(false);
-        self.quotas.clear(now.tick);
+        self.quotas.retire(now.tick);
     }
 
     /// Whether a stream waits for the answer to a call of this number. Whoever notes calls may forget the others: a call
@@ -256,14 +256,13 @@ impl Client {
         if charges.is_empty() {
             return apply(id, stream, verdict, true, effects);
         }
-        if !self.quotas.is_local() {
+        let view = view(&self.config, &stream.attributes, host, Phase::Check);
+        let said = || said(self.demanded.as_ref(), &view, Extent::Demanded);
+        let Some(charged) = self.quotas.charge(&charges, self.revision, &view, &said, now.tick) else {
             let (vacancy, missed) = (None, MissReason::Ending);
             let question = Question { vacancy, missed, hit: Some(Box::new(verdict)), charges };
             return self.ask(id, stream, question, host, now, effects);
-        }
-        let view = view(&self.config, &stream.attributes, host, Phase::Check);
-        let said = || said(self.demanded.as_ref(), &view, Extent::Demanded);
-        let charged = self.quotas.charge(&charges, self.revision, &view, &said, now.tick);
+        };
         stream.tokens = Tokens::Pools;
         self.counters.count(Counter::QuotaCalls);
         self.counters.count(Counter::QuotaCacheHits);

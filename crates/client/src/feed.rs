@@ -121,7 +121,7 @@ impl Client {
             // What changed is not known, so nothing that is remembered can be trusted.
             Ok(_) | Err(_) => {
                 self.cache.clear();
-                self.quotas.clear(now.tick);
+                self.quotas.forget();
                 self.demanded = None;
                 let warning = "an update of the policy cannot be read; all verdicts were dropped".to_owned();
                 return self.warn(warning, now).into_iter().collect();
@@ -145,7 +145,7 @@ impl Client {
         self.seed(seed);
         let revision = Revision(revision);
         if revision != self.revision {
-            self.adopt(revision, now);
+            self.adopt(revision);
         }
         match drops {
             Drops::Unchanged => {}
@@ -153,12 +153,12 @@ impl Client {
             // What was stored before the first word may have been dropped before it.
             Drops::Unknown => {
                 self.cache.clear();
-                self.quotas.clear(now.tick);
+                self.quotas.forget();
             }
             Drops::Changed => {
                 self.counters.count(Counter::CacheDrops);
                 self.cache.clear();
-                self.quotas.clear(now.tick);
+                self.quotas.forget();
             }
         }
         self.demanded =

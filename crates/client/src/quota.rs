@@ -2,10 +2,12 @@
 //!
 //! Beside the first-level cache. A request whose verdict the cache has takes its tokens from pools and is answered at
 //! once; the pools are filled in the background, by checks that carry only quotas. A request that the server is
-//! asked about anyway, or whose tokens are not to be fetched ahead, asks for them with its check.
+//! asked about anyway, or whose tokens are not to be fetched ahead, asks for them with its check. So does one of which it
+//! is not known yet what it is counted with.
 //!
-//! Invariants: of several quotas all are charged or none. No request waits for a fetch. What waits and what is on its
-//! way is at most [`limits::ALLOCATIONS`].
+//! Invariants: of several quotas all are charged or none. No request passes on the tokens of another counter than its own,
+//! and none is booked there. No request waits for another's fetch. What waits and what is on its way is at most
+//! [`limits::ALLOCATIONS`].
 
 mod allocation;
 pub(crate) mod config;
@@ -18,13 +20,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use attributes::{AttributeSource, Bag};
-use checkcache::wire::QuotaAnswer;
+use checkcache::wire::{Grant, QuotaAnswer};
 use checkcache::{Code, Revision, Status, Tick};
 
 use self::allocation::Purpose;
 pub(crate) use self::allocation::{Allocations, Waiting};
 use self::pool::{Fetched, Shortage};
-use self::pools::{Pools, Unused};
+use self::pools::{PoolId, Pools, Told, Unused};
 pub(crate) use self::rules::{Charge, Rules};
 use crate::failure::{FailurePolicies, FailurePolicy};
 use crate::{FailureClass, limits};
@@ -110,11 +112,6 @@ impl Quotas {
         self.rules.charges(source)
     }
 
-    /// Whether requests are answered from pools.
-    pub(crate) fn is_local(&self) -> bool {
-        self.prefetch
-    }
-
     /// What becomes of a request whose tokens the server says nothing of.
     pub(crate) fn policy(&self, class: FailureClass) -> FailurePolicy {
         self.failure.of(class)
@@ -125,7 +122,7 @@ impl Quotas {
         self.pools.len()
     }
 
-    /// Takes what a request is charged from the pools, and has them filled.
+    /// Takes what a request is charged from the pools, and has them filled. `None` if the server has to be asked.
     pub(crate) fn charge(
         &mut self,
         charges: &[Charge],
@@ -133,13 +130,11 @@ impl Quotas {
         source: &impl AttributeSource,
         said: Said<'_>,
         now: Tick,
-    ) -> Result<(), Denial> {
+    ) -> Option<Result<(), Denial>> {
+        let pools = self.pools_of(charges, revision, source, now)?;
         let overloaded = self.failure(FailureClass::Overloaded);
         let mut bag = None;
-        let mut pools = Vec::with_capacity(charges.len());
-        for Charge { quota, amount } in charges {
-            let id = self.pools.of_request(revision, quota, source, now);
-            pools.push(id);
+        for (id, Charge { quota, amount }) in pools.iter().copied().zip(charges) {
             let Some(entry) = self.pools.get(id) else { continue };
             let Some(fetch) = entry.pool.expect(*amount, now) else { continue };
             if !self.allocations.has_room() {
@@ -167,13 +162,37 @@ impl Quotas {
                 Err(Shortage::Failed(class)) => failed = Some(class),
             }
         }
-        Denial::of(exhausted, failed)?;
-        for (id, charge) in pools.iter().zip(charges) {
-            if let Some(entry) = self.pools.get(*id) {
-                entry.pool.take(charge.amount);
+        let outcome = Denial::of(exhausted, failed);
+        if outcome.is_ok() {
+            for (id, charge) in pools.iter().zip(charges) {
+                if let Some(entry) = self.pools.get(*id) {
+                    entry.pool.take(charge.amount);
+                }
             }
         }
-        Ok(())
+        Some(outcome)
+    }
+
+    /// The pools that a request's tokens come from, if it is known of all of them and there is no doubt about any.
+    fn pools_of(
+        &mut self,
+        charges: &[Charge],
+        revision: Revision,
+        source: &impl AttributeSource,
+        now: Tick,
+    ) -> Option<Vec<PoolId>> {
+        if !self.prefetch {
+            return None;
+        }
+        let mut pools = Vec::with_capacity(charges.len());
+        for Charge { quota, .. } in charges {
+            let id = self.pools.of_request(revision, quota, source, now)?;
+            if self.pools.get(id)?.pool.is_in_doubt() {
+                return None;
+            }
+            pools.push(id);
+        }
+        Some(pools)
     }
 
     /// The server has answered a check that asked for what a request is charged. `revision` is the answer's, if it is the
@@ -226,21 +245,26 @@ impl Quotas {
         said: Said<'_>,
         now: Tick,
     ) {
-        let Answered { answer: QuotaAnswer { grant, trace, .. }, takes_back } = answered;
-        let valid_for = grant.valid_for.unwrap_or(pool::GRANT_TTL);
-        if let (true, Some(revision), Ok(trace)) = (self.prefetch, revision, trace) {
-            let id = self.pools.learn(None, revision, quota, trace, source, now);
-            self.return_unused();
-            if let Some(entry) = self.pools.get(id) {
-                entry.pool.add(left, valid_for, now);
-                if is_short {
-                    entry.pool.close(now);
-                }
+        let Answered { answer, takes_back } = answered;
+        let (grant, told) = told(Arc::clone(quota), answer, revision);
+        let counter = told.counter;
+        let id = self.learn(told, source, now);
+        if let Some(entry) = id.and_then(|id| self.pools.get(id)) {
+            entry.pool.add(left, grant.valid_for.unwrap_or(pool::GRANT_TTL), now);
+            if is_short {
+                entry.pool.close(now);
             }
         } else if takes_back && left > 0 {
             let (demanded, bag) = said();
-            self.give_back(Unused { quota: Arc::clone(quota), amount: left, demanded, bag });
+            self.give_back(Unused { quota: Arc::clone(quota), amount: left, counter, demanded, bag });
         }
+    }
+
+    /// The pool that a grant belongs to, if there is one.
+    fn learn(&mut self, told: Told, source: &impl AttributeSource, now: Tick) -> Option<PoolId> {
+        let id = if self.prefetch { self.pools.learn(told, source, now) } else { None };
+        self.return_unused();
+        id
     }
 
     /// A fetch has ended.
@@ -253,51 +277,54 @@ impl Quotas {
     ) {
         let Waiting { quota, purpose, demanded, bag, amount: _ } = waiting;
         let Purpose::Fetch { pool: asked, fetch } = purpose else { return };
-        let (grant, trace, takes_back) = match answered {
+        let Answered { answer, takes_back } = match answered {
+            Ok(answered) => answered,
             Err(fetched) => {
                 if let Some(entry) = self.pools.get(asked) {
                     entry.pool.settle(fetch, fetched, now);
                 }
                 return;
             }
-            Ok(Answered { answer: QuotaAnswer { grant, trace, .. }, takes_back }) => {
-                (grant, trace, takes_back)
-            }
         };
-        let id = match (revision, trace) {
-            (Some(revision), Ok(trace)) => self.pools.learn(Some(asked), revision, &quota, trace, &bag, now),
-            (None, _) | (_, Err(_)) => asked,
-        };
-        let granted = u64::try_from(grant.amount).unwrap_or_default();
-        if id == asked {
-            if let Some(entry) = self.pools.get(id) {
-                let fetched = Fetched::Granted { amount: granted, valid_for: grant.valid_for };
-                entry.pool.settle(fetch, fetched, now);
-            }
-        } else {
-            let used = self.pools.get(asked).map_or(0, |entry| entry.pool.disown(fetch));
-            if let Some(entry) = self.pools.get(id) {
-                entry.pool.owe(used);
-                entry.pool.add(granted, grant.valid_for.unwrap_or(pool::GRANT_TTL), now);
-            }
+        let (grant, told) = told(Arc::clone(&quota), answer, revision);
+        let counter = told.counter;
+        let id = self.learn(told, &bag, now);
+        let amount = u64::try_from(grant.amount).unwrap_or_default();
+        if let Some(entry) = self.pools.get(asked) {
+            let is_its = id == Some(asked);
+            // Else the server counts the request otherwise by now. Who passed in the meantime was counted here.
+            let granted = Fetched::Granted { amount, valid_for: grant.valid_for };
+            entry.pool.settle(fetch, if is_its { granted } else { Fetched::Void }, now);
         }
-        if takes_back
-            && bag.weight() <= limits::RETURN_BYTES
-            && let Some(entry) = self.pools.get(id)
-        {
-            entry.returnable = Some((demanded, bag));
+        match id.and_then(|id| self.pools.get(id)) {
+            Some(entry) => {
+                if id != Some(asked) {
+                    entry.pool.add(amount, grant.valid_for.unwrap_or(pool::GRANT_TTL), now);
+                }
+                if takes_back && bag.weight() <= limits::RETURN_BYTES {
+                    entry.returnable = Some((demanded, bag));
+                }
+            }
+            None if takes_back && amount > 0 => {
+                self.give_back(Unused { quota, amount, counter, demanded, bag });
+            }
+            None => {}
         }
-        self.return_unused();
     }
 
     /// Another revision is in force: which requests are counted together is learned anew.
-    pub(crate) fn retain(&mut self, revision: Revision, now: Tick) {
-        self.pools.retain(revision, now);
-        self.return_unused();
+    pub(crate) fn retain(&mut self, revision: Revision) {
+        self.pools.retain(revision);
     }
 
-    /// Everything that was learned is dropped.
-    pub(crate) fn clear(&mut self, now: Tick) {
+    /// Which requests are counted together is learned anew.
+    pub(crate) fn forget(&mut self) {
+        self.pools.forget();
+    }
+
+    /// There will be no more requests: what there is is given back, and so is what still comes.
+    pub(crate) fn retire(&mut self, now: Tick) {
+        self.prefetch = false;
         self.pools.clear(now);
         self.return_unused();
     }
@@ -325,10 +352,11 @@ impl Quotas {
 
     /// Has tokens given back if there is room for it; otherwise they expire in their time.
     fn give_back(&mut self, unused: Unused) {
-        let Unused { quota, amount, demanded, bag } = unused;
+        let Unused { quota, amount, counter, demanded, bag } = unused;
         if self.allocations.has_room() {
             let amount = -i64::try_from(amount).unwrap_or(i64::MAX);
-            self.allocations.add(Waiting { quota, amount, purpose: Purpose::Return, demanded, bag });
+            let purpose = Purpose::Return { counter };
+            self.allocations.add(Waiting { quota, amount, purpose, demanded, bag });
         }
     }
 
@@ -346,6 +374,12 @@ impl Quotas {
             FailurePolicy::Closed => Fetched::FailedClosed(class),
         }
     }
+}
+
+/// A grant, and what the server says with it of other requests. `revision` is the answer's, if it is the one in force.
+fn told(quota: Arc<str>, answer: QuotaAnswer, revision: Option<Revision>) -> (Grant, Told) {
+    let QuotaAnswer { grant, trace, validity, counter } = answer;
+    (grant, Told { quota, trace: revision.zip(trace.ok()), validity, counter })
 }
 
 /// Whether the server said nothing of a quota, or failed at it.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use attributes::wire::Compressor;
 use attributes::{AttributeSource, Bag, Dictionary};
 use checkcache::Revision;
-use checkcache::wire::{Precondition, decode_precondition, decode_quota};
+use checkcache::wire::{Counter, Precondition, decode_precondition, decode_quota};
 use prost::Message as _;
 use proto::v1;
 use proto::v1::check_request::QuotaParams;
@@ -46,12 +46,14 @@ pub(crate) struct Asked<'a> {
     pub(crate) amount: i64,
     /// Whether less will do.
     pub(crate) best_effort: bool,
+    /// The counter that is given back to, if that has a name.
+    pub(crate) counter: Option<Counter>,
 }
 
 impl<'a> From<&'a Charge> for Asked<'a> {
     fn from(charge: &'a Charge) -> Self {
         let amount = i64::try_from(charge.amount).unwrap_or(i64::MAX);
-        Self { quota: &charge.quota, amount, best_effort: false }
+        Self { quota: &charge.quota, amount, best_effort: false, counter: None }
     }
 }
 
@@ -105,8 +107,9 @@ pub(crate) fn encode_check<'q>(
     attributes.words = words.into_words();
     // One by one: collecting into a map brings a sort of its own into the module.
     let mut params = BTreeMap::new();
-    for Asked { quota, amount, best_effort } in quotas {
-        params.insert(quota.to_owned(), QuotaParams { amount, best_effort, ..QuotaParams::default() });
+    for Asked { quota, amount, best_effort, counter } in quotas {
+        let counter = counter.map(|Counter(name)| name.to_vec()).unwrap_or_default();
+        params.insert(quota.to_owned(), QuotaParams { amount, best_effort, counter });
     }
     let request = v1::CheckRequest {
         attributes: Some(attributes),

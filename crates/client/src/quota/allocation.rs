@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use attributes::Bag;
+use checkcache::wire::Counter as Counted;
 use checkcache::{Revision, Tick};
 
 use super::pool::{Fetch, Fetched};
@@ -36,8 +37,14 @@ pub(crate) struct Waiting {
 /// What for.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Purpose {
-    Fetch { pool: PoolId, fetch: Fetch },
-    Return,
+    Fetch {
+        pool: PoolId,
+        fetch: Fetch,
+    },
+    /// To the counter that gave them, if that has a name.
+    Return {
+        counter: Option<Counted>,
+    },
 }
 
 #[derive(Debug)]
@@ -91,20 +98,22 @@ impl Client {
 
     fn allocate(&mut self, waiting: Waiting, now: Now) -> Effect {
         self.counters.count(Counter::RemoteCalls);
-        match waiting.purpose {
+        let counter = match waiting.purpose {
             Purpose::Fetch { .. } => {
                 self.counters.count(Counter::RemoteQuotaCalls);
                 self.counters.count(Counter::RemoteQuotaPrefetchCalls);
+                None
             }
-            Purpose::Return => {
+            Purpose::Return { counter } => {
                 self.counters.add(Counter::QuotaReturned, waiting.amount.unsigned_abs() as usize);
+                counter
             }
-        }
+        };
         let deduplication_id = self.next_id();
         let allocations = &mut self.quotas.allocations;
         allocations.count = allocations.count.wrapping_add(1);
         let (id, word_count) = (AllocationId(allocations.count), self.word_count);
-        let asked = Asked { quota: &waiting.quota, amount: waiting.amount, best_effort: true };
+        let asked = Asked { quota: &waiting.quota, amount: waiting.amount, best_effort: true, counter };
         let message = wire::encode_check(
             &waiting.bag,
             waiting.demanded,
@@ -166,8 +175,8 @@ impl Client {
             }
             (Some(answered), Content::Precondition(_)) if !is_failure(&answered.answer) => Ok(answered),
             (Some(_), Content::Precondition(_)) => Err(self.quota_failed(FailureClass::ServerError)),
-            // Nothing is taken for what does not go ahead; the cache will hear of it in its time.
-            (None, Content::Precondition(verdict)) if !verdict.verdict.status.is_ok() => Err(Fetched::Void),
+            // Nothing is taken for what does not go ahead.
+            (None, Content::Precondition(verdict)) if !verdict.verdict.status.is_ok() => Err(Fetched::Denied),
             (None, Content::Precondition(_)) => Err(self.quota_failed(FailureClass::BadResponse)),
         };
         self.quotas.fetched(waiting, answered, in_force, now.tick);

@@ -80,6 +80,8 @@ pub(crate) enum Fetched {
     FailedClosed(FailureClass),
     /// The fetch came to nothing, and nothing is to be made of it.
     Void,
+    /// The request that it was for does not go ahead by now.
+    Denied,
 }
 
 /// Why there are no tokens.
@@ -97,6 +99,8 @@ pub(crate) struct Pool {
     grants: VecDeque<Grant>,
     demand: Rolling,
     is_closed: bool,
+    /// Whether the server denied the request that a fetch was for, and nothing was granted since.
+    is_in_doubt: bool,
     failed: Option<FailureClass>,
     fetches: usize,
     /// When the server was asked last, or refused somebody else.
@@ -134,6 +138,11 @@ impl Pool {
         fetch
     }
 
+    /// Whether it is not known if the requests go ahead: then they are to ask for themselves.
+    pub(crate) fn is_in_doubt(&self) -> bool {
+        self.is_in_doubt
+    }
+
     /// Whether there are so many tokens.
     pub(crate) fn offers(&self, amount: u64) -> Result<(), Shortage> {
         if self.available() >= amount {
@@ -161,7 +170,7 @@ impl Pool {
             Fetched::Granted { amount, valid_for } => {
                 let valid_for = valid_for.unwrap_or(GRANT_TTL);
                 self.is_closed = amount < fetch.amount;
-                self.failed = None;
+                (self.is_in_doubt, self.failed) = (false, None);
                 if amount > 0 {
                     self.window = self.window.max(Some(valid_for));
                 }
@@ -174,6 +183,10 @@ impl Pool {
                 (0, Duration::ZERO)
             }
             Fetched::Void => (0, Duration::ZERO),
+            Fetched::Denied => {
+                self.is_in_doubt = true;
+                (0, Duration::ZERO)
+            }
         };
         let used = self.credit_used(fetch);
         let left = granted.saturating_sub(used);
@@ -189,21 +202,9 @@ impl Pool {
         self.expire(now);
     }
 
-    /// The fetch was about other requests than those of this pool. How much of its credit was used here.
-    pub(crate) fn disown(&mut self, fetch: Fetch) -> u64 {
-        self.fetches = self.fetches.saturating_sub(1);
-        let used = self.credit_used(fetch);
-        self.grants.retain(|grant| grant.giver != Giver::Credit(fetch.id));
-        used
-    }
-
-    /// Tokens were used on credit that is to be paid from here.
-    pub(crate) fn owe(&mut self, amount: u64) {
-        self.owed = self.owed.saturating_add(amount);
-    }
-
     /// Adds tokens that the server gave.
     pub(crate) fn add(&mut self, available: u64, valid_for: Duration, now: Tick) {
+        (self.is_in_doubt, self.failed) = (false, None);
         self.push(Grant { available, expires: now.after(valid_for), giver: Giver::Server });
         self.pay();
         self.expire(now);

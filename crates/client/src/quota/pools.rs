@@ -1,51 +1,77 @@
 //! The pools of a machine, each for the requests that the server counts together.
 //!
-//! Which those are the server says with each grant: the trace of how it found the counter. The traces are kept in a
-//! tree of their own, as verdicts are, under the revision and the quota's name, and each leads to a pool. Requests that
-//! no trace is known for share one pool of the quota until the first answer says whose it is.
+//! Which those are the server says with each grant: the trace of how it found the counter, how long that holds, and the
+//! counter's name. The traces are kept in a tree of their own, as verdicts are, under the revision and the quota's name,
+//! and each leads to a pool. A request that no trace is known for has no pool: it asks the server itself, and what that
+//! answers is learned. So the tokens of one counter are never used for what is counted by another.
+//!
+//! A pool belongs to a counter and stays when the traces that led there go, with its tokens, its debts and what it knows of
+//! the server; under the next revision it is found again by the counter's name. A Mixer that names no counters has a
+//! pool for each trace, which ends with it.
 //!
 //! Invariant: at most as many pools as the configuration says; the one that was used longest ago goes first.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use attributes::{AttributeSource, Bag};
-use checkcache::{CheckCache, Code, Limits, Lookup, Revision, Root, Status, Tick, Trace, Validity, Verdict};
-use hashbrown::HashMap;
+use checkcache::wire::Counter;
+use checkcache::{
+    CheckCache, Code, Hit, Limits, Lookup, Revision, Root, Status, Tick, Trace, Vacancy, Validity, Verdict,
+};
 
 use super::pool::Pool;
 use crate::limits;
 
-/// A pool, by a number that is never used again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct PoolId(u64);
+/// A pool, by its counter and a number that is never used again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct PoolId {
+    /// The counter's name as a number; one that is made up if the server gives none.
+    name: u128,
+    number: u64,
+}
 
 /// A pool and what it is for.
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) quota: Arc<str>,
     pub(super) pool: Pool,
-    /// Where its trace ends in the tree; none is known yet for a shared pool.
-    serial: Option<u64>,
+    id: PoolId,
+    /// The counter, if the server names it.
+    pub(super) counter: Option<Counter>,
     /// With what the server takes unused tokens back, if it does: attributes, and the revision that they were chosen by.
     pub(super) returnable: Option<(Revision, Bag)>,
 }
 
-/// Tokens that a pool held and that nobody used.
+/// Which requests the server counts together with one that it was asked about.
+#[derive(Debug)]
+pub(super) struct Told {
+    pub(super) quota: Arc<str>,
+    /// What it looked at to find the counter, and the revision; `None` if that cannot be used for other requests.
+    pub(super) trace: Option<(Revision, Trace)>,
+    /// How long the trace leads there.
+    pub(super) validity: Validity,
+    /// The counter, if the server names it.
+    pub(super) counter: Option<Counter>,
+}
+
+/// Tokens that nobody used.
 #[derive(Debug)]
 pub(super) struct Unused {
     pub(super) quota: Arc<str>,
     pub(super) amount: u64,
+    pub(super) counter: Option<Counter>,
     pub(super) demanded: Revision,
     pub(super) bag: Bag,
 }
 
 #[derive(Debug)]
 pub(super) struct Pools {
+    /// Where a trace leads: the message of its verdict is the name of a counter.
     traces: CheckCache,
-    entries: HashMap<PoolId, Entry>,
-    by_serial: HashMap<u64, PoolId>,
-    shared: HashMap<Arc<str>, PoolId>,
+    /// By the names of counters; ordered, since who asks has a say in what these are.
+    entries: BTreeMap<u128, Entry>,
     count: u64,
     max: usize,
     /// What was in pools that are no more, or that nobody has asked for lately.
@@ -56,9 +82,7 @@ impl Pools {
     pub(super) fn new(max: usize, seed: [u8; 16]) -> Self {
         Self {
             traces: CheckCache::new(Limits::of_entries(max), seed),
-            entries: HashMap::new(),
-            by_serial: HashMap::new(),
-            shared: HashMap::new(),
+            entries: BTreeMap::new(),
             count: 0,
             max,
             unused: Vec::new(),
@@ -70,68 +94,70 @@ impl Pools {
     }
 
     pub(super) fn get(&mut self, id: PoolId) -> Option<&mut Entry> {
-        self.entries.get_mut(&id)
+        self.entries.get_mut(&id.name).filter(|entry| entry.id == id)
     }
 
-    /// The pool for a request; a new one if there is none, for which another may have to go.
+    /// The pool for a request, if it is known which that is.
     pub(super) fn of_request(
         &mut self,
         revision: Revision,
-        quota: &Arc<str>,
+        quota: &str,
         source: &impl AttributeSource,
         now: Tick,
-    ) -> PoolId {
-        let serial = self.serial(revision, quota, source, now);
-        let known = match serial {
-            Some(serial) => self.by_serial.get(&serial),
-            None => self.shared.get(quota),
-        };
-        if let Some(id) = known.copied() {
-            return id;
-        }
-        let id = self.add(quota, serial, now);
-        match serial {
-            Some(serial) => self.by_serial.insert(serial, id),
-            None => self.shared.insert(Arc::clone(quota), id),
-        };
-        id
+    ) -> Option<PoolId> {
+        let root = Root { revision, quota: Some(quota.into()) };
+        let Lookup::Hit(hit) = self.traces.lookup(&root, source, now) else { return None };
+        let name = name(&hit)?;
+        self.named(name)
     }
 
-    /// The server says which requests it counts together with one: the pool for them. A shared pool that asked becomes
-    /// theirs, if there is none yet.
-    pub(super) fn learn(
-        &mut self,
-        asked: Option<PoolId>,
-        revision: Revision,
-        quota: &Arc<str>,
-        trace: Trace,
-        source: &impl AttributeSource,
-        now: Tick,
-    ) -> PoolId {
-        let root = Root { revision, quota: Some((**quota).into()) };
-        if let Lookup::Miss(vacancy) = self.traces.lookup(&root, source, now) {
+    /// The server has said which requests it counts together with one: the pool for them; a new one if there is none, for
+    /// which another may have to go. `None` if nothing is known of other requests and there is no pool either.
+    pub(super) fn learn(&mut self, told: Told, source: &impl AttributeSource, now: Tick) -> Option<PoolId> {
+        let Told { quota, trace, validity, counter } = told;
+        let named = counter.map(|Counter(name)| u128::from_be_bytes(name));
+        let Some((revision, trace)) = trace.filter(|_| validity.is_cacheable()) else {
+            return self.named(named?);
+        };
+        let root = Root { revision, quota: Some((*quota).into()) };
+        let (known, vacancy) = self.known(&root, &trace, named, source, now);
+        // Without a name no other trace leads there. The server's names are digests, and none of them is so small.
+        let name = known.or(named).unwrap_or(self.count.into());
+        if let Some(vacancy) = vacancy {
             // A server that names no revisions may have changed its mind unnoticed.
-            let validity = if revision == Revision::default() {
+            let longest = if revision == Revision::default() {
                 Validity::For { ttl: limits::VERDICT_TTL, uses: None }
             } else {
                 Validity::Revision
             };
-            let grant = Verdict::new(Status::new(Code::Ok, ""), validity);
-            self.traces.insert(vacancy, &root, trace, grant, now);
+            let leads_to = Verdict::new(Status::new(Code::Ok, format!("{name:x}")), validity.fold(longest));
+            self.traces.insert(vacancy, &root, trace, leads_to, now);
         }
-        let shared = asked.filter(|id| self.shared.get(quota) == Some(id));
-        let serial = self.serial(revision, quota, source, now);
-        if let (Some(id), Some(serial)) = (shared, serial)
-            && !self.by_serial.contains_key(&serial)
-        {
-            self.shared.remove(quota);
-            self.by_serial.insert(serial, id);
-            if let Some(entry) = self.entries.get_mut(&id) {
-                entry.serial = Some(serial);
+        Some(self.named(name).unwrap_or_else(|| self.add(quota, name, counter, now)))
+    }
+
+    /// Where a trace leads by now, and the right to say where it leads if that is not said or soon forgotten.
+    fn known(
+        &mut self,
+        root: &Root,
+        trace: &Trace,
+        named: Option<u128>,
+        source: &impl AttributeSource,
+        now: Tick,
+    ) -> (Option<u128>, Option<Vacancy>) {
+        match self.traces.lookup(root, source, now) {
+            Lookup::Miss(vacancy) => return (None, Some(vacancy)),
+            Lookup::Hit(hit) if hit.trace() == *trace && (named.is_none() || named == name(&hit)) => {
+                return (name(&hit), hit.renew());
             }
-            return id;
+            // The server counts this request otherwise by now. What else it counts otherwise is not known.
+            Lookup::Hit(_) => {}
         }
-        self.of_request(revision, quota, source, now)
+        self.traces.clear();
+        match self.traces.lookup(root, source, now) {
+            Lookup::Miss(vacancy) => (None, Some(vacancy)),
+            Lookup::Hit(_) => (None, None),
+        }
     }
 
     /// The tokens that nobody used since the last time.
@@ -140,15 +166,22 @@ impl Pools {
     }
 
     /// Nothing that was learned under another revision counts any more.
-    pub(super) fn retain(&mut self, revision: Revision, now: Tick) {
+    pub(super) fn retain(&mut self, revision: Revision) {
         self.traces.retain(revision);
-        self.drain(now);
+        self.end_unnamed();
+    }
+
+    /// Forgets which requests are counted together.
+    pub(super) fn forget(&mut self) {
+        self.traces.clear();
+        self.end_unnamed();
     }
 
     /// Forgets everything.
     pub(super) fn clear(&mut self, now: Tick) {
         self.traces.clear();
-        self.drain(now);
+        let entries = std::mem::take(&mut self.entries).into_values();
+        self.unused.extend(entries.filter_map(|mut entry| entry.take_unused(Duration::ZERO, now)));
     }
 
     /// Keys the hash table anew.
@@ -158,70 +191,49 @@ impl Pools {
 
     /// Takes tokens out of pools that nobody has asked for lately, and forgets pools that nobody has asked for long.
     pub(super) fn sweep(&mut self, idle: Duration, forgotten: Duration, now: Tick) {
-        let mut gone = Vec::new();
-        for (id, entry) in &mut self.entries {
+        self.entries.retain(|_, entry| {
             if entry.returnable.is_some() {
                 self.unused.extend(entry.take_unused(idle, now));
             }
-            if entry.pool.idle(now) >= forgotten {
-                gone.push(*id);
-            }
-        }
-        for id in gone {
-            self.remove(id);
-        }
+            entry.pool.idle(now) < forgotten
+        });
     }
 
-    fn serial(
-        &mut self,
-        revision: Revision,
-        quota: &str,
-        source: &impl AttributeSource,
-        now: Tick,
-    ) -> Option<u64> {
-        let root = Root { revision, quota: Some(quota.into()) };
-        match self.traces.lookup(&root, source, now) {
-            Lookup::Hit(hit) => Some(hit.serial()),
-            Lookup::Miss(_) => None,
-        }
+    fn named(&self, name: u128) -> Option<PoolId> {
+        self.entries.get(&name).map(|entry| entry.id)
     }
 
-    fn add(&mut self, quota: &Arc<str>, serial: Option<u64>, now: Tick) -> PoolId {
+    fn add(&mut self, quota: Arc<str>, name: u128, counter: Option<Counter>, now: Tick) -> PoolId {
         if self.entries.len() >= self.max {
-            let oldest = self.entries.iter().max_by_key(|(_, entry)| entry.pool.idle(now));
-            if let Some(oldest) = oldest.map(|(id, _)| *id) {
-                let entry = self.remove(oldest);
-                self.unused.extend(entry.and_then(|mut entry| entry.take_unused(Duration::ZERO, now)));
+            let oldest = self.entries.values().max_by_key(|entry| entry.pool.idle(now));
+            if let Some(mut oldest) =
+                oldest.map(|entry| entry.id.name).and_then(|name| self.entries.remove(&name))
+            {
+                self.unused.extend(oldest.take_unused(Duration::ZERO, now));
             }
         }
+        let id = PoolId { name, number: self.count };
         self.count += 1;
-        let id = PoolId(self.count);
-        let entry = Entry { quota: Arc::clone(quota), pool: Pool::new(now), serial, returnable: None };
-        self.entries.insert(id, entry);
+        self.entries.insert(name, Entry { quota, pool: Pool::new(now), id, counter, returnable: None });
         id
     }
 
-    fn remove(&mut self, id: PoolId) -> Option<Entry> {
-        let entry = self.entries.remove(&id)?;
-        match entry.serial {
-            Some(serial) => self.by_serial.remove(&serial),
-            None => self.shared.remove(&entry.quota),
-        };
-        Some(entry)
+    /// Ends the pools of counters that have no name: nothing leads there any more.
+    fn end_unnamed(&mut self) {
+        self.entries.retain(|_, entry| entry.counter.is_some());
     }
+}
 
-    fn drain(&mut self, now: Tick) {
-        self.by_serial.clear();
-        self.shared.clear();
-        let entries = self.entries.drain();
-        self.unused.extend(entries.filter_map(|(_, mut entry)| entry.take_unused(Duration::ZERO, now)));
-    }
+/// The name of the counter that a trace was found to lead to.
+fn name(hit: &Hit<'_>) -> Option<u128> {
+    u128::from_str_radix(&hit.verdict().status.message, 16).ok()
 }
 
 impl Entry {
     fn take_unused(&mut self, idle: Duration, now: Tick) -> Option<Unused> {
         let amount = self.pool.take_unused(idle, now);
         let (demanded, bag) = self.returnable.clone()?;
-        (amount > 0).then(|| Unused { quota: Arc::clone(&self.quota), amount, demanded, bag })
+        let (quota, counter) = (Arc::clone(&self.quota), self.counter);
+        (amount > 0).then_some(Unused { quota, amount, counter, demanded, bag })
     }
 }

@@ -1,10 +1,15 @@
 //! Tests of quotas: who is charged what, where the tokens come from, and what is counted.
 
+mod counters;
+mod failures;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use attributes::Bag;
-use checkcache::wire::{Counted, Grant, encode_precondition, encode_quota, encode_references};
+use checkcache::wire::{
+    Counted, Counter as Name, Grant, encode_precondition, encode_quota, encode_references,
+};
 use checkcache::{Code, Recorder, Status, Trace, Validity, Verdict};
 use prost::Message as _;
 use proto::v1;
@@ -21,6 +26,13 @@ struct Server {
     left: BTreeMap<String, i64>,
     /// What it looks at to find the counter.
     counted_by: &'static str,
+    /// How long it says that it finds the same counter.
+    validity: Validity,
+    /// What it calls the counter, beside quota and value: a change of the labels.
+    era: u8,
+    /// What is counted, by quota and value.
+    booked: BTreeMap<(String, String), i64>,
+    revision: u64,
     /// The status that it gives with nothing, in place of "nothing left".
     status: Code,
     /// Whether it is one of ours.
@@ -36,6 +48,10 @@ impl Server {
         Self {
             left: left.iter().map(|(name, left)| ((*name).to_owned(), *left)).collect(),
             counted_by: "target.service",
+            validity: Validity::Revision,
+            era: 0,
+            booked: BTreeMap::new(),
+            revision: 1,
             status: Code::ResourceExhausted,
             is_ours: true,
             verdict: verdict(Code::Ok, ""),
@@ -54,6 +70,16 @@ impl Server {
         recorder.into_trace()
     }
 
+    /// The value that a counter is found by, and what the counter is called.
+    fn counter(&self, quota: &str, bag: &Bag) -> (String, Name) {
+        let value = bag.value(self.counted_by).map(ToString::to_string).unwrap_or_default();
+        let text = format!("{}/{quota}/{value}", self.era);
+        assert!(text.len() <= 40, "names that differ are to have numbers that do: {text}");
+        let number =
+            text.bytes().fold(0_u128, |number, byte| number.wrapping_mul(257).wrapping_add(byte.into()));
+        (value, Name(number.to_be_bytes()))
+    }
+
     fn answer(&mut self, call: &Call) -> Vec<u8> {
         let (request, bag) = check_request(call);
         self.calls += 1;
@@ -62,14 +88,18 @@ impl Server {
         if self.verdict.status.is_ok() {
             for (name, params) in request.quotas {
                 self.asked.push((name.clone(), params.amount, params.best_effort));
+                let (value, counter) = self.counter(&name, &bag);
+                let is_another = !params.counter.is_empty() && params.counter != counter.0;
                 let Some(left) = self.left.get_mut(&name) else { continue };
-                let amount =
-                    if params.amount <= *left || params.best_effort { params.amount.min(*left) } else { 0 };
+                let is_granted = params.amount <= *left || params.best_effort;
+                let amount = if is_granted && !is_another { params.amount.min(*left) } else { 0 };
                 *left -= amount;
+                *self.booked.entry((name.clone(), value)).or_default() += amount;
                 let code = if amount == 0 { self.status } else { Code::Ok };
                 let valid_for = Some(Duration::from_secs(10));
                 let grant = Grant { amount, valid_for, status: Status::new(code, "") };
-                let counted = Counted { trace: trace.clone(), validity: Validity::Revision, counter: None };
+                let (trace, validity, counter) = (trace.clone(), self.validity, Some(counter));
+                let counted = Counted { trace, validity, counter };
                 quotas.insert(name, encode_quota(&grant, &counted, &dictionary, 0, self.is_ours));
             }
         }
@@ -78,7 +108,7 @@ impl Server {
         let path = recorder.into_trace();
         let validity = self.verdict.validity;
         let precondition = encode_precondition(&self.verdict, validity, &path, &dictionary, 0, self.is_ours);
-        let revision = u64::from(self.is_ours);
+        let revision = if self.is_ours { self.revision } else { 0 };
         v1::CheckResponse { precondition: Some(precondition), quotas, revision, ..Default::default() }
             .encode_to_vec()
     }
@@ -270,7 +300,7 @@ fn each_counter_of_the_server_has_its_pool() {
         let passes = |client: &mut Client, server: &mut Server, id, name| {
             send(client, server, id, &user(name), at(u64::from(id))) == Came::Passed
         };
-        assert!(passes(&mut client, &mut server, 1, "a"), "nobody knows yet that there is nothing for it");
+        assert!(!passes(&mut client, &mut server, 1, "a"), "who is new asks, and there is nothing");
         assert!(!passes(&mut client, &mut server, 2, "a"));
         server.left.insert("RequestCount".to_owned(), 10);
         assert!(passes(&mut client, &mut server, 3, "b"), "and this is nothing to others");
@@ -280,38 +310,27 @@ fn each_counter_of_the_server_has_its_pool() {
 }
 
 #[test]
-fn references_that_are_of_no_use_leave_one_pool_for_all() {
+fn references_that_are_of_no_use_leave_no_pool() {
     let (mut client, mut server) = (client(CHARGED), Server::unlimited());
-    send(&mut client, &mut server, 0, &user("first"), at(0));
-    let answer = |call: &Call| {
-        // Of another request's attributes.
-        let mut other = Bag::new();
-        other.insert("source.user", "nobody");
-        let mut recorder = Recorder::new(&other);
-        recorder.value(&"source.user".into());
-        let references = encode_references(&recorder.into_trace(), &dictionary(), 0);
-        let (request, _) = check_request(call);
-        let mut quotas = BTreeMap::new();
-        for name in request.quotas.into_keys() {
-            let result = v1::check_response::QuotaResult {
-                referenced_attributes: Some(v1::ReferencedAttributes {
-                    attribute_matches: [references.attribute_matches.clone(), vec![absent()]].concat(),
-                    ..references.clone()
-                }),
-                ..Default::default()
-            };
-            quotas.insert(name, result);
+    server.verdict = verdict(Code::Ok, "");
+    let answer = |server: &mut Server, call: &Call| {
+        let mut answer = v1::CheckResponse::decode(server.answer(call).as_slice()).expect("an answer");
+        for result in answer.quotas.values_mut() {
+            (result.trace, result.counter) = (None, Vec::new());
+            let references = encode_references(&Trace::default(), &dictionary(), 0);
+            result.referenced_attributes =
+                Some(v1::ReferencedAttributes { attribute_matches: vec![absent()], ..references });
         }
-        let precondition = Some(v1::check_response::PreconditionResult::default());
-        v1::CheckResponse { precondition, quotas, revision: 1, ..Default::default() }.encode_to_vec()
+        answer.encode_to_vec()
     };
-    client.quotas.clear(at(0).tick);
-    assert_eq!(client.on_request_headers(StreamId(1), &user("a"), at(1)), []);
-    let effects = client.on_tick(at(1));
-    let [Effect::Allocate { allocation, call }] = effects.as_slice() else { panic!("{effects:?}") };
-    client.on_allocation_answer(*allocation, Ok(&answer(call)), at(1));
-    let effects = client.on_request_headers(StreamId(2), &user("b"), at(2));
-    assert_eq!(the_reply(&effects).status, 429);
+    for id in 0..5 {
+        let host = user(&id.to_string());
+        let effects = client.on_request_headers(StreamId(id), &host, at(u64::from(id)));
+        let answer = answer(&mut server, the_check(&effects));
+        let effects = client.on_answer(StreamId(id), Ok(&answer), &host, at(u64::from(id)));
+        assert!(effects.contains(&Effect::Resume { stream: StreamId(id) }), "{effects:?}");
+    }
+    assert_eq!((server.calls, client.quotas.pools()), (5, 0));
 }
 
 /// What contradicts every request here.
@@ -387,12 +406,12 @@ fn unused_tokens_go_back_to_a_server_that_takes_them() {
 }
 
 #[test]
-fn a_change_of_the_revision_gives_tokens_back() {
+fn a_change_of_the_revision_gives_tokens_back_that_it_leaves_unused() {
     let (mut client, mut server) = (client(CHARGED), Server::with(&[("RequestCount", 100)]));
     send(&mut client, &mut server, 0, &FakeHost::get("/"), at(0));
     send(&mut client, &mut server, 1, &FakeHost::get("/"), at(1));
-    client.adopt(checkcache::Revision(2), at(2));
-    tick(&mut client, &mut server, at(2));
+    client.adopt(checkcache::Revision(2));
+    tick(&mut client, &mut server, at(6 * SECOND));
     assert_eq!(server.left["RequestCount"], 98);
 }
 
@@ -408,8 +427,16 @@ fn a_server_that_fails_lets_pass_or_not() {
             None => assert_eq!(came, Came::Passed),
             Some(status) => assert!(matches!(came, Came::Refused(code, _) if code == status), "{came:?}"),
         }
-        // From the pool, once it has heard of it: open at any rate, closed after the first.
+        // Nothing is known of a counter, so that each asks for itself.
         let came: Vec<_> = (1..50)
+            .map(|id| send(&mut client, &mut server, id, &FakeHost::get("/"), at(u64::from(id))))
+            .collect();
+        let refused = came.iter().filter(|came| **came != Came::Passed).count();
+        assert_eq!(refused, if status.is_some() { 49 } else { 0 });
+        // From a pool, once it has heard of it: open at any rate, closed after the first.
+        server.left.insert("RequestCount".to_owned(), 1);
+        assert_eq!(send(&mut client, &mut server, 50, &FakeHost::get("/"), at(50)), Came::Passed);
+        let came: Vec<_> = (51..100)
             .map(|id| send(&mut client, &mut server, id, &FakeHost::get("/"), at(u64::from(id))))
             .collect();
         let refused = came.iter().filter(|came| **came != Came::Passed).count();
@@ -511,15 +538,26 @@ fn the_report_says_whether_a_pool_answered() {
 
 #[test]
 fn allocations_are_bounded() {
-    let (mut client, mut server) = (client(CHARGED), Server::unlimited());
-    server.counted_by = "source.user";
-    send(&mut client, &mut server, 0, &user("0"), at(0));
-    for id in 1..2_000_u32 {
-        client.on_request_headers(StreamId(id), &user(&id.to_string()), at(u64::from(id)));
-        client.on_closed(StreamId(id));
+    let closed = CHARGED.replace(r#""rules""#, r#""failure": {"policy": "closed"}, "rules""#);
+    for (config, is_closed) in [(CHARGED, false), (closed.as_str(), true)] {
+        let (mut client, mut server) = (client(config), Server::unlimited());
+        server.counted_by = "source.user";
+        for id in 0..1_000 {
+            send(&mut client, &mut server, id, &user(&id.to_string()), at(u64::from(id)));
+        }
+        let mut refused = 0;
+        for id in 0..1_000 {
+            let effects = client.on_request_headers(StreamId(id), &user(&id.to_string()), at(SECOND));
+            if !effects.is_empty() {
+                assert_eq!(the_reply(&effects).status, 503);
+                refused += 1;
+            }
+            client.on_closed(StreamId(id));
+        }
+        let waiting = client.on_tick(at(SECOND)).len();
+        assert_eq!(waiting, crate::limits::ALLOCATIONS);
+        assert_eq!(refused, if is_closed { 1_000 - waiting } else { 0 });
     }
-    let effects = client.on_tick(at(SECOND));
-    assert!(effects.len() <= crate::limits::ALLOCATIONS, "{}", effects.len());
 }
 
 #[test]

@@ -151,8 +151,7 @@ fn what_a_void_fetch_let_through_is_owed() {
 
 #[test]
 fn who_owes_much_gets_no_credit() {
-    let mut pool = Pool::default();
-    pool.owe(11);
+    let mut pool = Pool { owed: 11, ..Pool::default() };
     let (passed, fetch) = ask(&mut pool, 1, ms(0));
     assert!(!passed);
     pool.settle(fetch.expect("a fetch"), granted(10), ms(0));
@@ -196,9 +195,8 @@ fn a_few_tokens_that_do_not_do_are_no_shortage() {
 
 #[test]
 fn fetches_and_grants_are_bounded() {
-    let mut pool = Pool::default();
     // Who owes gets no credit, so each finds less than it asks for.
-    pool.owe(u64::MAX);
+    let mut pool = Pool { owed: u64::MAX, ..Pool::default() };
     let fetches = (1..1_000).filter_map(|i| pool.expect(i * 1_000_000, ms(0))).count();
     assert_eq!(fetches, limits::POOL_FETCHES);
     for second in 1..1_000 {
