@@ -157,6 +157,15 @@ pub struct Derived {
     pub validity: Validity,
 }
 
+/// How a block counts rates, if it counts quotas.
+pub fn rate_algorithm(block: &HandlerConfig) -> Option<quota::Algorithm> {
+    match block.impl_name {
+        name if name == mem_quota::INFO.name => mem_quota::algorithm(&block.params),
+        name if name == redis_quota::INFO.name => redis_quota::algorithm(&block.params),
+        _ => None,
+    }
+}
+
 impl Recall {
     /// Says so. What is said several times before it is heard is heard once.
     pub(crate) fn answers(&self) {

@@ -43,6 +43,11 @@ pub(super) fn build(
     Ok(Arc::new(MemQuota(SharedLedger::new(&config.name, algorithm, deduplication, telemetry))))
 }
 
+/// How a block with these parameters counts rates.
+pub(super) fn algorithm(params: &serde_json::Value) -> Option<Algorithm> {
+    parse(params).ok().map(|(algorithm, _)| algorithm)
+}
+
 fn parse(params: &serde_json::Value) -> Result<(Algorithm, Duration), Vec<ParamProblem>> {
     let mut params = Params::new(params);
     let deduplication = quota_params::deduplication(&mut params);

@@ -27,6 +27,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use policy::{AdapterInfo, AspectKind, HandlerConfig, ParamProblem};
+use quota::Algorithm;
 use quota::Limit;
 
 use self::connection::{Redis, Unavailable};
@@ -61,6 +62,11 @@ enum Fallback {
 
 fn validate(params: &serde_json::Value) -> Result<(), Vec<ParamProblem>> {
     RedisParams::parse(params).map(drop)
+}
+
+/// How a block with these parameters counts rates.
+pub(super) fn algorithm(params: &serde_json::Value) -> Option<Algorithm> {
+    RedisParams::parse(params).ok().map(|params| params.algorithm)
 }
 
 pub(super) fn build(

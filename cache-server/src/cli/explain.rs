@@ -16,8 +16,9 @@ use checkcache::Recorder;
 use clap::Args;
 use policy::{
     Aspect, AspectError, Instance, LogPayload, LogsInstance, MetricValue, MetricsInstance, Phase, Plan,
-    QuotaLimit, Snapshot,
+    QuotaLimit, SelectorError, Snapshot,
 };
+use quota::Algorithm;
 use serde::Serialize;
 use thiserror::Error;
 
@@ -27,6 +28,7 @@ use super::page::{validity, write_list};
 use super::print;
 use super::request::{self, Given};
 use super::store::{Configuration, threads};
+use crate::adapters;
 use crate::runtime::{self, Active, InvalidConfig, Runtime, Store, StoreAddress, now};
 use crate::telemetry::Telemetry;
 use crate::text;
@@ -73,8 +75,12 @@ struct Explanation {
     twins: Vec<String>,
     /// Where rules were looked for, and which of them apply.
     resolution: Way,
+    /// The aspects that derive attributes before anything is decided, in order.
+    derive: Vec<Step>,
     /// The aspects that decide, in order.
     check: Vec<Step>,
+    /// What limits quotas for the request, by their names.
+    limits: Vec<Step>,
     /// The aspects that would tell, in order.
     report: Vec<Step>,
     /// Aspects of the tree that are not for this request, and where they stand.
@@ -146,10 +152,15 @@ impl Explanation {
         let snapshot = &active.snapshot;
         let decision = runtime::check(active, bag, telemetry).await;
         let derived = runtime::preprocess(active, bag, false, telemetry).await.derived;
-        let (mut check, mut way) = steps(snapshot, bag, &derived, Snapshot::follow_check);
+        let nothing = Bag::new();
+        let (derive, mut way) = steps(snapshot, bag, &nothing, Snapshot::follow_preprocess);
+        let (mut check, other) = steps(snapshot, bag, &derived, Snapshot::follow_check);
+        way.join(other);
         let (report, other) = steps(snapshot, bag, &derived, Snapshot::follow_report);
         way.join(other);
-        let taken: BTreeSet<_> = check.iter().chain(&report).map(|step| step.location.as_str()).collect();
+        let limits = limits(snapshot, bag, &derived);
+        let taken = [&derive, &check, &limits, &report].into_iter().flatten();
+        let taken: BTreeSet<_> = taken.map(|step| step.location.as_str()).collect();
         let all = Phase::ALL.into_iter().flat_map(|phase| snapshot.aspects(phase));
         let left_out = all.filter(|aspect| !taken.contains(aspect.location.as_str()));
         let mut left_out: Vec<_> =
@@ -171,7 +182,9 @@ impl Explanation {
             },
             twins: Vec::new(),
             resolution: way,
+            derive,
             check,
+            limits,
             report,
             left_out,
         }
@@ -195,33 +208,64 @@ fn steps<'s, 'b>(
     let mut steps = Vec::new();
     for position in 0..=plan.aspects.len() {
         while let Some(error) = errors.next_if(|error| error.position <= position) {
-            let reason = text::chain(&error.error);
-            steps.push(Step {
-                location: error.location.to_owned(),
-                aspect: None,
-                given: Vec::new(),
-                refused: false,
-                errors: vec![format!("the selector `{}` cannot be evaluated: {reason}", error.selector)],
-            });
+            steps.push(unselected(&error));
         }
         if let Some(aspect) = plan.aspects.get(position) {
-            let instance = aspect.evaluate(&mut recorder, now());
-            steps.push(Step {
-                location: aspect.location.clone(),
-                aspect: Some(describe(snapshot, aspect)),
-                given: instance.as_ref().map(made).unwrap_or_default(),
-                refused: false,
-                errors: failures(&instance),
-            });
+            steps.push(step(snapshot, aspect, &mut recorder));
         }
     }
     (steps, follower.into_way())
 }
 
+/// What limits each quota that is limited. Nothing is taken of it.
+fn limits(snapshot: &Snapshot, bag: &Bag, derived: &Bag) -> Vec<Step> {
+    let names: BTreeSet<_> = snapshot.quotas().iter().map(|quota| &quota.name).collect();
+    let limit = |name: &Arc<str>| {
+        let mut recorder = Recorder::untraced(bag);
+        recorder.lay_over(derived);
+        match snapshot.resolve_quota(name, &mut recorder) {
+            Ok(aspect) => aspect.map(|aspect| step(snapshot, aspect, &mut recorder)),
+            Err(error) => Some(unselected(&error)),
+        }
+    };
+    names.into_iter().filter_map(limit).collect()
+}
+
+fn step(snapshot: &Snapshot, aspect: &Aspect, recorder: &mut Recorder<'_>) -> Step {
+    let instance = aspect.evaluate(recorder, now());
+    Step {
+        location: aspect.location.clone(),
+        aspect: Some(describe(snapshot, aspect)),
+        given: instance.as_ref().map(made).unwrap_or_default(),
+        refused: false,
+        errors: failures(&instance),
+    }
+}
+
+fn unselected(error: &SelectorError<'_>) -> Step {
+    let SelectorError { location, selector, error, .. } = error;
+    let reason = text::chain(error);
+    Step {
+        location: (*location).to_owned(),
+        aspect: None,
+        given: Vec::new(),
+        refused: false,
+        errors: vec![format!("the selector `{selector}` cannot be evaluated: {reason}")],
+    }
+}
+
 fn describe(snapshot: &Snapshot, aspect: &Aspect) -> String {
     let Aspect { kind, handler, .. } = aspect;
     match snapshot.handlers().get(*handler) {
-        Some(block) => format!("{kind} by {} ({})", block.name, block.impl_name),
+        Some(block) => {
+            let algorithm = match adapters::rate_algorithm(block) {
+                None => "",
+                Some(Algorithm::RollingWindow) => ", ROLLING_WINDOW",
+                Some(Algorithm::FixedWindow) => ", FIXED_WINDOW",
+                Some(Algorithm::TokenBucket) => ", TOKEN_BUCKET",
+            };
+            format!("{kind} by {} ({}{algorithm})", block.name, block.impl_name)
+        }
         None => kind.to_string(),
     }
 }
@@ -273,7 +317,8 @@ fn failures(instance: &Result<Instance, AspectError>) -> Vec<String> {
 
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { revision, verdict, trace, twins, resolution, check, report, left_out } = self;
+        let Self { revision, verdict, trace, twins, resolution, derive, check, limits, report, left_out } =
+            self;
         let Verdict { code, message, refused_by, validity, is_failure } = verdict;
         let colon = if message.is_empty() { "" } else { ": " };
         writeln!(f, "verdict   {code}{colon}{message}")?;
@@ -288,7 +333,13 @@ impl fmt::Display for Explanation {
         write_list(f, "rules were looked for, in order", resolution.lookups())?;
         write_list(f, "selectors, in order", &resolution.selectors)?;
         write_list(f, "looked at for the verdict, in order", trace)?;
+        if !derive.is_empty() {
+            write_list(f, "derives attributes, in order", derive)?;
+        }
         write_list(f, "decides, in order", check)?;
+        if !limits.is_empty() {
+            write_list(f, "limits quotas", limits)?;
+        }
         write_list(f, "tells, in order", report)?;
         write_list(f, "left out", left_out)
     }

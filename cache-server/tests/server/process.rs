@@ -9,7 +9,7 @@ use proto::v1::mixer_client::MixerClient;
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 
-use crate::harness::{PATIENCE, bag, compress, dictionary, get, tree, write};
+use crate::harness::{DESCRIPTORS, PATIENCE, bag, compress, dictionary, get, tree, write};
 
 const ADAPTERS: &str = "
 adapters:
@@ -190,6 +190,55 @@ rules:
         assert_eq!(code, Some(1), "{page}");
         assert!(page.contains(reason), "{page}");
     }
+}
+
+#[tokio::test]
+async fn explain_shows_what_is_derived_and_what_limits() {
+    let adapters = "
+adapters:
+  - { name: requests, kind: quotas, impl: memQuota }
+  - { name: shared, kind: quotas, impl: redisQuota, params: { rateLimitAlgorithm: TOKEN_BUCKET } }
+  - { name: machines, kind: attributes, impl: inventory, params: { workloads: [{ uid: vm-1, ip: 10.0.0.1, service: shop }] } }
+";
+    let rules = r#"
+rules:
+  - selector: request.path != "/plain"
+    aspects:
+      - kind: attributes
+        adapter: machines
+        params:
+          inputExpressions: { sourceIP: ip("10.0.0.1") }
+          attributeBindings: { source.user: sourceService }
+  - aspects:
+      - kind: quotas
+        adapter: requests
+        params:
+          quotas: [{ descriptorName: perUser, maxAmount: 10, expiration: 1s, labels: { user: source.user | "" } }]
+      - kind: quotas
+        adapter: shared
+        params:
+          quotas: [{ descriptorName: seats, maxAmount: 5, labels: {} }]
+"#;
+    let folder = tree(adapters, rules);
+    let quotas = "
+quotas:
+  - { name: perUser, rateLimit: true, labels: { user: STRING } }
+  - { name: seats, labels: {} }
+  - { name: unlimited, labels: {} }
+";
+    write(folder.path(), "scopes/global/descriptors.yml", &format!("{DESCRIPTORS}{quotas}"));
+    let root = folder.path().to_str().unwrap();
+    let (code, page) = run(&["explain", "--config", root, "-a", "request.path=/x"]).await;
+    assert_eq!(code, Some(0), "{page}");
+    for expected in [
+        "global/global rules[0] applies\n      request.path != \"/plain\"\n      request.path is \"/x\"",
+        "attributes by machines (inventory)\n      sourceIP=",
+        "quotas by requests (memQuota, ROLLING_WINDOW)\n      perUser{user=shop.default.svc.cluster.local} at most 10 in 1s",
+        "quotas by shared (redisQuota, TOKEN_BUCKET)\n      seats{} at most 5 until released",
+    ] {
+        assert!(page.contains(expected), "{expected}\n{page}");
+    }
+    assert!(!page.contains("unlimited"), "{page}");
 }
 
 #[tokio::test]

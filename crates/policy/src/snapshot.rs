@@ -161,6 +161,15 @@ impl Snapshot {
         Plan::resolve(&self.policy.report, &self.identity, recorder, &mut Unwatched)
     }
 
+    /// As [`resolve_preprocess`](Self::resolve_preprocess), but somebody follows.
+    pub fn follow_preprocess<'s>(
+        &'s self,
+        recorder: &mut Recorder<'_>,
+        walk: &mut impl Walk<'s>,
+    ) -> Plan<'s> {
+        Plan::resolve(&self.policy.preprocess, &self.identity, recorder, walk)
+    }
+
     /// As [`resolve_check`](Self::resolve_check), but somebody follows.
     pub fn follow_check<'s>(&'s self, recorder: &mut Recorder<'_>, walk: &mut impl Walk<'s>) -> Plan<'s> {
         Plan::resolve(&self.policy.check, &self.identity, recorder, walk)
