@@ -253,3 +253,21 @@ fn where_more_is_asked_for_than_there_is_hardly_anything_is_left() {
         }
     }
 }
+
+#[test]
+fn at_its_own_rate_a_limit_leaves_what_is_stated() {
+    for algorithm in ALGORITHMS {
+        for (window, least) in [(1_000, [0.92, 0.88]), (2_000, [0.97, 0.94]), (10_000, [0.99, 0.97])] {
+            for pools in [1, 2, 4] {
+                for (percent, least) in [90, 100].into_iter().zip(least) {
+                    let share = share(window + percent, algorithm, window, pools, percent);
+                    let of_asked = share * 100.0 / percent as f64;
+                    let told =
+                        format!("{algorithm:?}, {window} ms, {pools} pools, {percent} %: {of_asked:.3}");
+                    println!("{told}");
+                    assert!(of_asked >= least, "{told}");
+                }
+            }
+        }
+    }
+}
