@@ -204,7 +204,7 @@ impl Mixer for Service {
 
     async fn report(&self, request: Request<ReportRequest>) -> Result<Response<ReportResponse>, Status> {
         lock(&self.0.reports).push(request.into_inner());
-        Ok(Response::new(ReportResponse {}))
+        Ok(Response::new(ReportResponse::default()))
     }
 }
 

@@ -20,10 +20,10 @@ impl MixerService {
         self.telemetry.reports.increment();
         self.words.check(request.global_word_count, request.dictionary_digest)?;
         let active = self.runtime.active().map_err(|error| status::unconfigured(&error))?;
-        let count = request.attributes.len();
         let demand_revision = request.demand_revision;
-        let decoder = ReportDecoder::new(request, &self.words.dictionary)
+        let mut decoder = ReportDecoder::new(request, &self.words.dictionary)
             .map_err(|error| status::invalid_report(&error))?;
+        let count = decoder.remaining();
         self.telemetry.report_messages.add(count as f64);
         if demand_revision != 0 && !active.covers_report(Revision(demand_revision)) {
             self.telemetry.report_stale_demands.add(count as f64);
@@ -31,15 +31,17 @@ impl MixerService {
 
         let mut reporter = Reporter::new(&active, &self.telemetry);
         let mut undecodable = Failures::default();
-        for (index, bag) in decoder.enumerate() {
+        let mut index = 0;
+        while let Some(bag) = decoder.next_bag() {
             match bag {
-                Ok(bag) => reporter.add(&bag).await,
+                Ok(bag) => reporter.add(bag).await,
                 Err(error) => {
                     self.telemetry.report_messages_undecodable.increment();
                     undecodable.add(&format!("message {index}: {error}"));
                 }
             }
-            if index % limits::REPORT_YIELD == limits::REPORT_YIELD - 1 {
+            index += 1;
+            if index % limits::REPORT_YIELD == 0 {
                 tokio::task::yield_now().await;
             }
         }
@@ -54,6 +56,6 @@ impl MixerService {
         if failed.count() > 0 {
             return Err(Status::internal(text::message(&failed.summary())));
         }
-        Ok(ReportResponse {})
+        Ok(ReportResponse { accepts_changes: true })
     }
 }

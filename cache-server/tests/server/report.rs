@@ -1,8 +1,9 @@
 //! Reports: what is measured, and what happens to what cannot be.
 
+use attributes::wire::{ReportEncoder, ReportEncoding};
 use attributes::{Bag, Duration, Value};
-use proto::v1::CompressedAttributes;
 use proto::v1::report_request::RepeatedAttributesSemantics::{DeltaEncoding, IndependentEncoding};
+use proto::v1::{CompressedAttributes, ReportRequest};
 
 use crate::harness::{TestServer, bag, compress, tree};
 
@@ -79,6 +80,45 @@ async fn independent_messages_stand_alone() {
     server.report(IndependentEncoding, messages).await.unwrap();
     assert_eq!(server.metric(&counted("/a", 200)).await, "1");
     assert_eq!(server.metric(&counted("/b", 0)).await, "1");
+}
+
+#[tokio::test]
+async fn what_is_gone_is_not_told_of_the_next() {
+    let server = TestServer::start(tree(ADAPTERS, RULES), 0).await;
+    // A request that never came to a response stands between two that did.
+    let requests = [
+        ended("/a", 200),
+        ended("/a", 404),
+        bag([("request.path", "/b")]),
+        ended("/a", 200),
+        ended("/a", 200),
+    ];
+    let mut encoder =
+        ReportEncoder::new(&server.dictionary, server.dictionary.len(), ReportEncoding::Changes);
+    for request in &requests {
+        encoder.add(request);
+    }
+    let report = encoder.finish();
+    assert_eq!(report.changes.len(), requests.len());
+    let answer = server.client.clone().report(report).await.unwrap().into_inner();
+    assert!(answer.accepts_changes);
+    assert_eq!(server.metric(&counted("/a", 200)).await, "3");
+    assert_eq!(server.metric(&counted("/a", 404)).await, "1");
+    assert_eq!(server.metric(&counted("/b", 0)).await, "1");
+    assert_eq!(server.metric("mixer_report_messages_total").await, "5");
+
+    // What is removed without having been there makes the message invalid, and those that build on it.
+    let wrong = CompressedAttributes { removed: vec![0], ..CompressedAttributes::default() };
+    let whole = compress(&server.dictionary, &ended("/c", 200));
+    let report = ReportRequest {
+        changes: vec![whole.clone(), wrong, whole],
+        global_word_count: u32::try_from(server.dictionary.len()).unwrap(),
+        ..ReportRequest::default()
+    };
+    let status = server.client.clone().report(report).await.unwrap_err();
+    assert_eq!(status.code(), tonic::Code::InvalidArgument);
+    assert!(status.message().contains("is removed and was not there"), "{status}");
+    assert_eq!(server.metric(&counted("/c", 200)).await, "1");
 }
 
 #[tokio::test]

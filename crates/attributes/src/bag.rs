@@ -93,6 +93,42 @@ impl Bag {
         self.0.binary_search_by(|(known, _)| by_length(known.as_str(), name))
     }
 
+    /// Takes attributes out, or returns the first name that is not there, or is not there any more.
+    pub(crate) fn remove_all(&mut self, mut names: Vec<Name>) -> Result<(), Name> {
+        if names.is_empty() {
+            return Ok(());
+        }
+        names.sort_unstable_by(|a, b| by_length(a.as_str(), b.as_str()));
+        // Both are sorted: one way through them takes out any number.
+        let mut gone = names.into_iter().peekable();
+        self.0.retain(|(name, _)| gone.next_if_eq(name).is_none());
+        gone.next().map_or(Ok(()), Err)
+    }
+
+    /// Sets all attributes of another bag.
+    pub(crate) fn merge(&mut self, other: Self) {
+        if self.0.is_empty() {
+            *self = other;
+            return;
+        }
+        let sorted = self.0.len();
+        for (name, value) in other.0 {
+            let old = self.0.get_mut(..sorted).unwrap_or_default();
+            match old.binary_search_by(|(old, _)| by_length(old.as_str(), name.as_str())) {
+                Ok(index) => {
+                    if let Some((_, old)) = old.get_mut(index) {
+                        *old = value;
+                    }
+                }
+                Err(_) => self.0.push((name, value)),
+            }
+        }
+        if self.0.len() > sorted {
+            // Two sorted runs, which this sort merges.
+            self.0.sort_by(|(a, _), (b, _)| by_length(a.as_str(), b.as_str()));
+        }
+    }
+
     /// Makes a bag of attributes in any order, or returns the first name that occurs twice.
     pub(crate) fn from_unsorted(mut attributes: Vec<(Name, Value)>) -> Result<Self, Name> {
         attributes.sort_by(|(a, _), (b, _)| by_length(a.as_str(), b.as_str()));
@@ -105,7 +141,7 @@ impl Bag {
 }
 
 /// The order of a bag.
-fn by_length(a: &str, b: &str) -> Ordering {
+pub(crate) fn by_length(a: &str, b: &str) -> Ordering {
     a.len().cmp(&b.len()).then_with(|| a.cmp(b))
 }
 

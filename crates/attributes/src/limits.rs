@@ -9,7 +9,7 @@ pub const DICTIONARY_WORDS: usize = 65_536;
 /// wire becomes [`EXPANDED_ENTRY_BYTES`] in memory.
 pub const EXPANDED_ENTRY_BYTES: usize = 64;
 
-/// Attributes in one message.
+/// Attributes in one message, and in what messages that build on each other amount to.
 pub const MESSAGE_ATTRIBUTES: usize = 4_096;
 
 /// Messages in one report.

@@ -11,7 +11,7 @@ mod report;
 pub use compress::Compressor;
 pub use expand::{Expander, InvalidAttributes};
 pub use mismatch::DictionaryMismatch;
-pub use report::{InvalidReport, ReportDecoder};
+pub use report::{InvalidReport, ReportDecoder, ReportEncoder, ReportEncoding};
 
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use attributes::Bag;
-use attributes::wire::DictionaryMismatch;
+use attributes::wire::{DictionaryMismatch, ReportEncoding};
 use checkcache::{Code, Revision, Tick};
 
 use crate::attribute::{Phase, StreamAttributes};
@@ -27,6 +27,28 @@ pub(crate) struct ReportQueue {
     batch_interval: Duration,
     sent: Vec<Sent>,
     batches: u32,
+    server: Server,
+}
+
+/// What is known of the server that takes reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Server {
+    /// It has not said that it understands messages that build on each other.
+    Unsure,
+    /// It has.
+    AcceptsChanges,
+    /// One said so, and another, which does not understand them, got some: there is no telling who gets the next.
+    Mixed,
+}
+
+/// A batch to be sent.
+#[derive(Debug)]
+struct Batch {
+    id: BatchId,
+    /// The revision that all of its attributes were chosen by.
+    demanded: Revision,
+    encoding: ReportEncoding,
+    bags: Vec<Bag>,
 }
 
 /// A batch on its way.
@@ -35,6 +57,7 @@ struct Sent {
     batch: BatchId,
     requests: usize,
     deadline: Tick,
+    encoding: ReportEncoding,
     /// The call, by the number that the shell gave it.
     token: Option<u32>,
 }
@@ -49,6 +72,7 @@ impl ReportQueue {
             batch_interval,
             sent: Vec::new(),
             batches: 0,
+            server: Server::Unsure,
         }
     }
 
@@ -69,8 +93,8 @@ impl ReportQueue {
         true
     }
 
-    /// The next batch to send, if one is due, with the revision that all of its attributes were chosen by.
-    fn next_batch(&mut self, now: Tick) -> Option<(BatchId, Revision, Vec<Bag>)> {
+    /// The next batch to send, if one is due.
+    fn next_batch(&mut self, now: Tick) -> Option<Batch> {
         let full = self.waiting.len() >= self.batch_max || self.bytes >= limits::BATCH_BYTES;
         let old = !self.waiting.is_empty() && now.since(self.since) >= self.batch_interval;
         if !(full || old) || self.sent.len() >= limits::REPORTS_IN_FLIGHT {
@@ -90,10 +114,10 @@ impl ReportQueue {
             self.since = now;
         }
         self.batches = self.batches.wrapping_add(1);
-        let batch = BatchId(self.batches);
+        let (id, encoding) = (BatchId(self.batches), self.server.encoding());
         let deadline = now.after(limits::REPORT_TIMEOUT);
-        self.sent.push(Sent { batch, requests: bags.len(), deadline, token: None });
-        Some((batch, demanded, bags))
+        self.sent.push(Sent { batch: id, requests: bags.len(), deadline, encoding, token: None });
+        Some(Batch { id, demanded, encoding, bags })
     }
 
     /// The report that was added last.
@@ -116,6 +140,15 @@ impl ReportQueue {
     /// A batch whose time is up.
     fn overdue(&self, now: Tick) -> Option<BatchId> {
         self.sent.iter().find(|sent| sent.deadline <= now).map(|sent| sent.batch)
+    }
+}
+
+impl Server {
+    fn encoding(self) -> ReportEncoding {
+        match self {
+            Self::Unsure | Self::Mixed => ReportEncoding::Independent,
+            Self::AcceptsChanges => ReportEncoding::Changes,
+        }
     }
 }
 
@@ -143,11 +176,12 @@ impl Client {
             let message = "no answer within the deadline".to_owned();
             effects.extend(self.lost(&sent, &GrpcFailure { code: Code::DeadlineExceeded, message }, now));
         }
-        while let Some((batch, demanded, bags)) = self.reports.next_batch(now.tick) {
+        while let Some(Batch { id, demanded, encoding, bags }) = self.reports.next_batch(now.tick) {
             self.counters.count(Counter::RemoteReportCalls);
-            let message = wire::encode_report(&bags, demanded, &self.config.dictionary, self.word_count);
+            let message =
+                wire::encode_report(&bags, encoding, demanded, &self.config.dictionary, self.word_count);
             let call = Call { method: proto::path::REPORT, message, timeout: limits::REPORT_TIMEOUT };
-            effects.push(Effect::Report { batch, call });
+            effects.push(Effect::Report { batch: id, call });
         }
         effects
     }
@@ -163,10 +197,21 @@ impl Client {
     pub fn on_report_answer(&mut self, batch: BatchId, answer: Answer<'_>, now: Now) -> Vec<Effect> {
         let Some(sent) = self.reports.settle(batch) else { return Vec::new() };
         match answer {
-            Ok(_) => {
-                self.counters.count(Counter::RemoteReportSuccesses);
-                Vec::new()
-            }
+            Ok(answer) => match (sent.encoding, wire::accepts_changes(answer)) {
+                (ReportEncoding::Changes, false) => {
+                    self.reports.server = Server::Mixed;
+                    let message = "one of several servers did not understand it".to_owned();
+                    let failure = GrpcFailure { code: Code::Unimplemented, message };
+                    self.lost(&sent, &failure, now).into_iter().collect()
+                }
+                (_, accepts) => {
+                    if accepts && self.reports.server == Server::Unsure {
+                        self.reports.server = Server::AcceptsChanges;
+                    }
+                    self.counters.count(Counter::RemoteReportSuccesses);
+                    Vec::new()
+                }
+            },
             Err(failure) => self.lost(&sent, &failure, now).into_iter().collect(),
         }
     }

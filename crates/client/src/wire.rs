@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use attributes::wire::Compressor;
+use attributes::wire::{Compressor, ReportEncoder, ReportEncoding};
 use attributes::{AttributeSource, Bag, Dictionary};
 use checkcache::Revision;
 use checkcache::wire::{Counter, Precondition, decode_precondition, decode_quota};
 use prost::Message as _;
 use proto::v1;
 use proto::v1::check_request::QuotaParams;
-use proto::v1::report_request::RepeatedAttributesSemantics;
 use thiserror::Error;
 
 use crate::demand::Demand;
@@ -164,20 +163,23 @@ pub(crate) fn decode_check(
 
 pub(crate) fn encode_report(
     bags: &[Bag],
+    encoding: ReportEncoding,
     demanded: Revision,
     dictionary: &Dictionary,
     word_count: u32,
 ) -> Vec<u8> {
-    let mut words = Compressor::new(dictionary, word_count as usize);
-    let attributes = bags.iter().map(|bag| words.add(bag)).collect();
-    let global_word_count = words.word_count();
-    let report = v1::ReportRequest {
-        attributes,
-        global_word_count,
-        default_words: words.into_words(),
-        repeated_attributes_semantics: RepeatedAttributesSemantics::IndependentEncoding.into(),
-        demand_revision: demanded.0,
-        dictionary_digest: digest(dictionary, global_word_count),
-    };
+    let mut encoder = ReportEncoder::new(dictionary, word_count as usize, encoding);
+    for bag in bags {
+        encoder.add(bag);
+    }
+    let mut report = encoder.finish();
+    report.demand_revision = demanded.0;
+    report.dictionary_digest = digest(dictionary, report.global_word_count);
     report.encode_to_vec()
+}
+
+/// Whether the server that took a report says that it understands messages that build on each other.
+pub(crate) fn accepts_changes(answer: &[u8]) -> bool {
+    answer.len() <= limits::ANSWER_BYTES
+        && v1::ReportResponse::decode(answer).is_ok_and(|answer| answer.accepts_changes)
 }

@@ -81,6 +81,11 @@ pub struct CompressedAttributes {
     pub bytes: ::prost::alloc::collections::BTreeMap<i32, ::prost::alloc::vec::Vec<u8>>,
     #[prost(btree_map = "sint32, message", tag = "9")]
     pub string_maps: ::prost::alloc::collections::BTreeMap<i32, StringMap>,
+    /// Names of attributes that the message before this one had and this one has not: see ReportRequest.changes. A name that
+    /// is also set, that stands here twice, or that the message before did not have makes the message invalid; so does any name
+    /// in a message that builds on no other, such as a check's.
+    #[prost(sint32, repeated, tag = "100")]
+    pub removed: ::prost::alloc::vec::Vec<i32>,
 }
 /// A map from text to text; keys and values are words.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -588,6 +593,12 @@ pub struct ReportRequest {
     /// As in a check.
     #[prost(fixed64, tag = "101")]
     pub dictionary_digest: u64,
+    /// Instead of `attributes`: the first message is complete; each other holds what differs from the one before, and the
+    /// names that are gone (CompressedAttributes.removed). Sent only to a server that said that it accepts_changes. It stands
+    /// in a field of its own so that a server that does not know removals, and gets it all the same, finds no messages rather
+    /// than wrong ones. A report that has both is invalid.
+    #[prost(message, repeated, tag = "102")]
+    pub changes: ::prost::alloc::vec::Vec<CompressedAttributes>,
 }
 /// Nested message and enum types in `ReportRequest`.
 pub mod report_request {
@@ -604,8 +615,8 @@ pub mod report_request {
     )]
     #[repr(i32)]
     pub enum RepeatedAttributesSemantics {
-        /// The first message is complete; each other holds what differs from the one before. There is no way to say that
-        /// an attribute is gone.
+        /// The first message is complete; each other holds what differs from the one before. Clients of old had no way to say
+        /// that an attribute is gone, and servers of old do not know one.
         DeltaEncoding = 0,
         /// Each message is complete.
         IndependentEncoding = 1,
@@ -631,8 +642,13 @@ pub mod report_request {
         }
     }
 }
+/// --- Extension. ---
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct ReportResponse {}
+pub struct ReportResponse {
+    /// The server understands ReportRequest.changes, and if the report had any, took them up.
+    #[prost(bool, tag = "100")]
+    pub accepts_changes: bool,
+}
 /// Generated client implementations.
 #[cfg(feature = "grpc")]
 pub mod mixer_client {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use proto::v1;
 
+use crate::bag::by_length;
 use crate::{AttributeSource, Bag, Dictionary, Duration, StringMap, Timestamp, ValueRef};
 
 /// Replaces words by indices: those of the deployment-wide dictionary below `word_count`, else of the message's own
@@ -52,6 +53,25 @@ impl<'d> Compressor<'d> {
         for (name, value) in bag.iter() {
             self.put(&mut message, name.as_str(), value.as_ref());
         }
+        message
+    }
+
+    /// Compresses what differs between two bags into a message that has no words of its own: what is new or otherwise, and
+    /// the names that are gone.
+    pub fn add_changes(&mut self, before: &Bag, bag: &Bag) -> v1::CompressedAttributes {
+        let mut message = v1::CompressedAttributes::default();
+        let mut old = before.iter().peekable();
+        for (name, value) in bag.iter() {
+            while let Some((gone, _)) = old.next_if(|(old, _)| by_length(old.as_str(), name.as_str()).is_lt()) {
+                let gone = self.index(gone.as_str());
+                message.removed.push(gone);
+            }
+            match old.next_if(|(old, _)| *old == name) {
+                Some((_, same)) if same == value => {}
+                Some(_) | None => self.put(&mut message, name.as_str(), value.as_ref()),
+            }
+        }
+        message.removed.extend(old.map(|(gone, _)| self.index(gone.as_str())));
         message
     }
 

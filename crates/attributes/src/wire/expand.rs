@@ -29,6 +29,12 @@ pub enum InvalidAttributes {
         /// The attribute.
         name: Name,
     },
+    /// An attribute is removed that the message before did not have.
+    #[error("attribute `{name}` is removed and was not there")]
+    NotThere {
+        /// The attribute.
+        name: Name,
+    },
     /// A string map has a key twice, once by each dictionary.
     #[error("a string map has the key `{key}` twice")]
     DuplicateKey {
@@ -102,7 +108,37 @@ impl<'d> Expander<'d> {
 
     /// The bag that a message stands for.
     pub fn bag(&self, message: v1::CompressedAttributes) -> Result<Bag, InvalidAttributes> {
-        Bag::from_unsorted(self.attributes(message)?).map_err(|name| InvalidAttributes::Duplicate { name })
+        let mut bag = Bag::new();
+        self.change(&mut bag, message)?;
+        Ok(bag)
+    }
+
+    /// Makes of the bag of one message that of the next, which holds what differs. After an error the bag is of no use.
+    pub(super) fn change(
+        &self,
+        bag: &mut Bag,
+        mut message: v1::CompressedAttributes,
+    ) -> Result<(), InvalidAttributes> {
+        let removed = self.names(std::mem::take(&mut message.removed))?;
+        let set = Bag::from_unsorted(self.attributes(message)?)
+            .map_err(|name| InvalidAttributes::Duplicate { name })?;
+        if let Some(name) = removed.iter().find(|name| set.value(name.as_str()).is_some()) {
+            return Err(InvalidAttributes::Duplicate { name: name.clone() });
+        }
+        bag.remove_all(removed).map_err(|name| InvalidAttributes::NotThere { name })?;
+        bag.merge(set);
+        // What many messages amount to is held to what one may have.
+        match bag.len() {
+            count if count > limits::MESSAGE_ATTRIBUTES => Err(InvalidAttributes::TooMany { count }),
+            _ => Ok(()),
+        }
+    }
+
+    fn names(&self, indices: Vec<i32>) -> Result<Vec<Name>, InvalidAttributes> {
+        if indices.len() > limits::MESSAGE_ATTRIBUTES {
+            return Err(InvalidAttributes::TooMany { count: indices.len() });
+        }
+        indices.into_iter().map(|index| Ok(Name::from(Arc::clone(self.word(index)?)))).collect()
     }
 
     /// The message's attributes in no order, each map on its own.
@@ -117,6 +153,7 @@ impl<'d> Expander<'d> {
             durations,
             bytes,
             string_maps,
+            removed: _,
         } = message;
         let count = strings.len()
             + int64s.len()

@@ -8,11 +8,11 @@ use proto::v1::report_request::RepeatedAttributesSemantics as Semantics;
 use super::*;
 use crate::{Bag, Dictionary, Duration, StringMap, Timestamp, Value};
 
-fn dictionary() -> Dictionary {
+pub(super) fn dictionary() -> Dictionary {
     Dictionary::new(["source.ip", "target.service", "request.headers", "x", "GET"]).expect("valid")
 }
 
-fn words(words: &[&str]) -> Vec<String> {
+pub(super) fn words(words: &[&str]) -> Vec<String> {
     words.iter().map(|word| (*word).to_owned()).collect()
 }
 
@@ -36,7 +36,7 @@ fn value() -> impl Strategy<Value = Value> {
     ]
 }
 
-fn bag() -> impl Strategy<Value = Bag> {
+pub(super) fn bag() -> impl Strategy<Value = Bag> {
     let name = prop_oneof![Just(String::from("source.ip")), Just(String::from("x")), "[a-z.]{1,6}"];
     prop::collection::btree_map(name, value(), 0..12).prop_map(|map| map.into_iter().collect())
 }

@@ -4,10 +4,11 @@ use attributes::Bag;
 use checkcache::Code;
 use prost::Message as _;
 use proto::v1;
+use proto::v1::report_request::RepeatedAttributesSemantics;
 
 use super::host::FakeHost;
 use super::{MINIMAL, SECOND, at, client, counts, dictionary, request, verdict};
-use crate::{Counter, Effect, GrpcFailure, StreamId};
+use crate::{BatchId, Client, Counter, Effect, GrpcFailure, StreamId};
 
 #[test]
 fn requests_are_reported_in_batches() {
@@ -151,4 +152,70 @@ fn large_reports_go_in_messages_that_the_server_takes() {
     }
     assert_eq!(sent, 40);
     assert!(counts(&mut client).contains(&(Counter::ReportsDropped, 1)), "the one that no message can hold");
+}
+
+/// Reports three requests and takes the batch that is due then.
+fn batch(client: &mut Client, first: u32, now: u64) -> (BatchId, v1::ReportRequest) {
+    for id in first..first + 3 {
+        let mut host = FakeHost::get(&format!("/{id}"));
+        if id % 2 == 0 {
+            host.header("user-agent", b"curl/8");
+        }
+        client.on_log(StreamId(id), &host, at(now));
+    }
+    let mut effects = client.on_tick(at(now));
+    let Some(Effect::Report { call, batch }) = effects.pop() else { panic!("one batch: {effects:?}") };
+    (batch, v1::ReportRequest::decode(call.message.as_slice()).expect("a report"))
+}
+
+fn bags(report: v1::ReportRequest) -> Vec<Bag> {
+    let dictionary = dictionary();
+    let decoder = attributes::wire::ReportDecoder::new(report, &dictionary).expect("read");
+    decoder.collect::<Result<_, _>>().expect("whole")
+}
+
+#[test]
+fn requests_build_on_each_other_only_for_a_server_that_said_that_it_understands() {
+    let config = r#"{"mixer": {"cluster": "mixer"}, "check": {"enabled": false}, "feed": {"enabled": false},
+        "report": {"batch_max": 3}}"#;
+    let mut client = client(config);
+    let understands = v1::ReportResponse { accepts_changes: true }.encode_to_vec();
+    let whole = |report: &v1::ReportRequest| {
+        report.repeated_attributes_semantics == RepeatedAttributesSemantics::IndependentEncoding as i32
+            && (report.attributes.len(), report.changes.len()) == (3, 0)
+    };
+
+    // Nothing is known of the server, nor is there from the answer of one that does not speak the extension.
+    for round in 0..2 {
+        let (id, report) = batch(&mut client, 3 * round, 1);
+        assert!(whole(&report), "{report:?}");
+        client.on_report_answer(id, Ok(&[]), at(1));
+    }
+    // Neither is a lost report a sign, nor what is no answer.
+    let (id, report) = batch(&mut client, 6, 1);
+    assert!(whole(&report));
+    client.on_report_answer(id, Ok(b"\xff\xff"), at(1));
+    let (id, report) = batch(&mut client, 9, 1);
+    assert!(whole(&report));
+    client.on_report_answer(id, Ok(&understands), at(1));
+
+    let (id, report) = batch(&mut client, 12, 1);
+    assert_eq!((report.attributes.len(), report.changes.len()), (0, 3));
+    assert!(!report.changes[1].removed.is_empty(), "{:?}", report.changes[1]);
+    let paths: Vec<String> =
+        bags(report).iter().map(|bag| bag.value("request.path").expect("a path").to_string()).collect();
+    assert_eq!(paths, ["/12", "/13", "/14"]);
+    client.on_report_answer(id, Ok(&understands), at(1));
+    assert!(!counts(&mut client).iter().any(|(counter, _)| *counter == Counter::ReportsDropped));
+
+    // Another server got it, which found no messages: that is a loss, and never happens again.
+    let (id, report) = batch(&mut client, 15, 1);
+    assert_eq!(report.changes.len(), 3);
+    assert!(matches!(client.on_report_answer(id, Ok(&[]), at(1)).as_slice(), [Effect::Warn(_)]));
+    assert!(counts(&mut client).contains(&(Counter::ReportsDropped, 3)));
+    for round in 0..2 {
+        let (id, report) = batch(&mut client, 18 + 3 * round, 1);
+        assert!(whole(&report));
+        client.on_report_answer(id, Ok(&understands), at(1));
+    }
 }
