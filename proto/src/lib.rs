@@ -4,6 +4,8 @@
 //! extensions in fields from 100. The `.proto` files beside this crate are the documentation. Messages alone suffice
 //! for the filter; feature `grpc` adds client and server stubs and the descriptors that gRPC reflection serves.
 
+mod compressed;
+
 #[allow(missing_docs, unreachable_pub, unused_qualifications, clippy::all, clippy::pedantic)]
 mod generated {
     pub mod google {
@@ -28,9 +30,11 @@ mod generated {
 }
 
 pub use generated::google;
-pub use generated::istio;
 /// The messages of `istio.mixer.v1`.
-pub use generated::istio::mixer::v1;
+pub mod v1 {
+    pub use crate::compressed::{CompressedAttributes, CompressedValue, StringMap};
+    pub use crate::generated::istio::mixer::v1::*;
+}
 /// The messages of `mixer.feed.v1`.
 pub use generated::mixer::feed::v1 as feed;
 

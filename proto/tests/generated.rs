@@ -17,6 +17,9 @@ fn generated_code_is_what_the_proto_files_say() {
     tonic_prost_build::configure()
         .out_dir(out.path())
         .btree_map(".")
+        // Written by hand: see `compressed.rs`.
+        .extern_path(".istio.mixer.v1.CompressedAttributes", "crate::compressed::CompressedAttributes")
+        .extern_path(".istio.mixer.v1.StringMap", "crate::compressed::StringMap")
         .client_mod_attribute(".", STUBS)
         .server_mod_attribute(".", STUBS)
         .compile_fds(descriptors)

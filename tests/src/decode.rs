@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result, ensure};
 use proto::v1::report_request::RepeatedAttributesSemantics;
-use proto::v1::{CheckRequest, CompressedAttributes, ReportRequest};
+use proto::v1::{CheckRequest, CompressedAttributes, CompressedValue, ReportRequest};
 use serde_json::{Value, json};
 
 use crate::paths;
@@ -50,8 +50,10 @@ pub fn report(request: &ReportRequest) -> Result<Vec<Attributes>> {
     let is_delta = request.repeated_attributes_semantics() == RepeatedAttributesSemantics::DeltaEncoding;
     let mut messages: Vec<Attributes> = Vec::new();
     for compressed in &request.attributes {
-        let own = if compressed.words.is_empty() { &request.default_words } else { &compressed.words };
-        let mut message = expand(compressed, own, global)?;
+        let mut message = match compressed.words.as_slice() {
+            [] => expand(compressed, &request.default_words, global)?,
+            own => expand(compressed, own, global)?,
+        };
         if is_delta && let Some(before) = messages.last() {
             for (name, value) in before {
                 message.entry(name.clone()).or_insert_with(|| value.clone());
@@ -62,11 +64,13 @@ pub fn report(request: &ReportRequest) -> Result<Vec<Attributes>> {
     Ok(messages)
 }
 
-fn expand(compressed: &CompressedAttributes, own: &[String], global: &[String]) -> Result<Attributes> {
+fn expand(compressed: &CompressedAttributes, own: &[impl ToString], global: &[String]) -> Result<Attributes> {
     let word = |index: i32| {
-        let found =
-            usize::try_from(index).map_or_else(|_| own.get(!index as usize), |index| global.get(index));
-        found.cloned().with_context(|| format!("there is no word {index}"))
+        let found = usize::try_from(index).map_or_else(
+            |_| own.get(!index as usize).map(ToString::to_string),
+            |index| global.get(index).cloned(),
+        );
+        found.with_context(|| format!("there is no word {index}"))
     };
     let mut attributes = Attributes::new();
     let mut add = |index: i32, value: Value| {
@@ -74,30 +78,21 @@ fn expand(compressed: &CompressedAttributes, own: &[String], global: &[String]) 
         ensure!(attributes.insert(name.clone(), value).is_none(), "{name} stands in two maps");
         Ok(())
     };
-    for (name, value) in &compressed.strings {
-        add(*name, json!(word(*value)?))?;
-    }
-    for (name, value) in &compressed.int64s {
-        add(*name, json!(value))?;
-    }
-    for (name, value) in &compressed.doubles {
-        add(*name, json!(value))?;
-    }
-    for (name, value) in &compressed.bools {
-        add(*name, json!(value))?;
-    }
-    for (name, value) in &compressed.timestamps {
-        add(*name, json!({"seconds": value.seconds, "nanos": value.nanos}))?;
-    }
-    for (name, value) in &compressed.durations {
-        add(*name, json!({"seconds": value.seconds, "nanos": value.nanos}))?;
-    }
-    for (name, value) in &compressed.bytes {
-        add(*name, json!(value))?;
-    }
-    for (name, map) in &compressed.string_maps {
-        let entries = map.entries.iter().map(|(key, value)| Ok((word(*key)?, json!(word(*value)?))));
-        add(*name, Value::Object(entries.collect::<Result<_>>()?))?;
+    for (name, value) in &compressed.values {
+        let value = match value {
+            CompressedValue::String(text) => json!(word(*text)?),
+            CompressedValue::Int64(number) => json!(number),
+            CompressedValue::Double(number) => json!(number),
+            CompressedValue::Bool(truth) => json!(truth),
+            CompressedValue::Timestamp(time) => json!({"seconds": time.seconds, "nanos": time.nanos}),
+            CompressedValue::Duration(span) => json!({"seconds": span.seconds, "nanos": span.nanos}),
+            CompressedValue::Bytes(bytes) => json!(bytes),
+            CompressedValue::StringMap(map) => {
+                let entries = map.entries.iter().map(|(key, value)| Ok((word(*key)?, json!(word(*value)?))));
+                Value::Object(entries.collect::<Result<_>>()?)
+            }
+        };
+        add(*name, value)?;
     }
     Ok(attributes)
 }

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use proto::v1::mixer_client::MixerClient;
-use proto::v1::{CheckRequest, CompressedAttributes};
+use proto::v1::{CheckRequest, CompressedAttributes, CompressedValue};
 use tests::scripted::Reply;
 use tests::{Bootstrap, Client, Envoy, ScriptedMixer, Upstream};
 
@@ -37,7 +37,7 @@ async fn a_scripted_mixer_records_and_answers() -> Result<()> {
     let mut client = MixerClient::connect(format!("http://{}", mixer.address())).await?;
     let attributes = CompressedAttributes {
         words: vec!["target.service".into(), "a".into()],
-        strings: [(-1, -2)].into(),
+        values: vec![(-1, CompressedValue::String(-2))],
         ..Default::default()
     };
     let request = CheckRequest { attributes: Some(attributes), ..Default::default() };

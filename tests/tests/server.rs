@@ -1,9 +1,11 @@
 //! The server as other clients see it: gRPC without Envoy, its life and its end.
 
+use std::sync::Arc;
+
 use anyhow::{Context as _, Result};
 use proto::v1::mixer_client::MixerClient;
 use proto::v1::referenced_attributes::Condition;
-use proto::v1::{CheckRequest, CompressedAttributes};
+use proto::v1::{CheckRequest, CompressedAttributes, CompressedValue};
 use tests::mixer::Options;
 use tests::{Client, MixerServer, Programs, paths};
 
@@ -19,9 +21,13 @@ fn plain_check(path: &str) -> CheckRequest {
         "origin.ip",
     ];
     let attributes = CompressedAttributes {
-        words: words.map(str::to_owned).into(),
-        strings: [(-1, -2), (-3, -4), (-5, -6)].into(),
-        bytes: [(-7, vec![127, 0, 0, 1])].into(),
+        words: words.map(Arc::from).into(),
+        values: vec![
+            (-1, CompressedValue::String(-2)),
+            (-3, CompressedValue::String(-4)),
+            (-5, CompressedValue::String(-6)),
+            (-7, CompressedValue::Bytes(vec![127, 0, 0, 1])),
+        ],
         ..Default::default()
     };
     CheckRequest { attributes: Some(attributes), ..Default::default() }

@@ -1,7 +1,9 @@
 //! Messages that nobody means well: they get an answer, and nobody else notices.
 
+use std::sync::Arc;
+
 use proptest::prelude::*;
-use proto::v1::{CheckRequest, CheckResponse, CompressedAttributes, StringMap};
+use proto::v1::{CheckRequest, CheckResponse, CompressedAttributes, CompressedValue};
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::{Request, Status};
 
@@ -16,27 +18,20 @@ rules:
 
 fn attributes() -> impl Strategy<Value = CompressedAttributes> {
     let index = || prop_oneof![-4..400i32, any::<i32>()];
-    let map = prop::collection::btree_map(index(), index(), 0..4).prop_map(|entries| StringMap { entries });
-    (
-        prop::collection::vec(any::<String>(), 0..4),
-        prop::collection::btree_map(index(), index(), 0..4),
-        prop::collection::btree_map(index(), any::<i64>(), 0..3),
-        prop::collection::btree_map(index(), any::<f64>(), 0..3),
-        prop::collection::btree_map(index(), any::<(i64, i32)>(), 0..3),
-        prop::collection::btree_map(index(), map, 0..3),
-    )
-        .prop_map(|(words, strings, int64s, doubles, times, string_maps)| CompressedAttributes {
-            words,
-            strings,
-            int64s,
-            doubles,
-            timestamps: times
-                .into_iter()
-                .map(|(name, (seconds, nanos))| (name, proto::Timestamp { seconds, nanos }))
-                .collect(),
-            string_maps,
-            ..CompressedAttributes::default()
-        })
+    let map =
+        prop::collection::vec((index(), index()), 0..4).prop_map(|entries| entries.into_iter().collect());
+    let value = prop_oneof![
+        index().prop_map(CompressedValue::String),
+        any::<i64>().prop_map(CompressedValue::Int64),
+        any::<f64>().prop_map(CompressedValue::Double),
+        any::<(i64, i32)>()
+            .prop_map(|(seconds, nanos)| CompressedValue::Timestamp(proto::Timestamp { seconds, nanos })),
+        map.prop_map(CompressedValue::StringMap),
+    ];
+    let words = prop::collection::vec(any::<String>().prop_map(Arc::from), 0..4);
+    let removed = prop::collection::vec(index(), 0..2);
+    (words, prop::collection::vec((index(), value), 0..12), removed)
+        .prop_map(|(words, values, removed)| CompressedAttributes { words, values, removed })
 }
 
 /// Sends bytes as they are.

@@ -3,7 +3,7 @@
 use attributes::wire::{ReportEncoder, ReportEncoding};
 use attributes::{Bag, Duration, Value};
 use proto::v1::report_request::RepeatedAttributesSemantics::{DeltaEncoding, IndependentEncoding};
-use proto::v1::{CompressedAttributes, ReportRequest};
+use proto::v1::{CompressedAttributes, CompressedValue, ReportRequest};
 
 use crate::harness::{TestServer, bag, compress, tree};
 
@@ -136,7 +136,10 @@ async fn distributions_have_buckets() {
 #[tokio::test]
 async fn what_cannot_be_read_does_not_keep_the_rest() {
     let server = TestServer::start(tree(ADAPTERS, RULES), 0).await;
-    let broken = CompressedAttributes { strings: [(-9, -9)].into(), ..CompressedAttributes::default() };
+    let broken = CompressedAttributes {
+        values: vec![(-9, CompressedValue::String(-9))],
+        ..CompressedAttributes::default()
+    };
     let messages = vec![
         compress(&server.dictionary, &ended("/a", 200)),
         broken,

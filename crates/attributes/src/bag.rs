@@ -129,6 +129,13 @@ impl Bag {
         }
     }
 
+    /// Makes a bag of attributes that are in order, each name once.
+    pub(crate) fn from_sorted(attributes: Vec<(Name, Value)>) -> Self {
+        let is_less = |a: &Name, b: &Name| by_length(a.as_str(), b.as_str()).is_lt();
+        debug_assert!(attributes.is_sorted_by(|(a, _), (b, _)| is_less(a, b)), "{attributes:?}");
+        Self(attributes)
+    }
+
     /// Makes a bag of attributes in any order, or returns the first name that occurs twice.
     pub(crate) fn from_unsorted(mut attributes: Vec<(Name, Value)>) -> Result<Self, Name> {
         attributes.sort_by(|(a, _), (b, _)| by_length(a.as_str(), b.as_str()));

@@ -280,6 +280,12 @@ fn double_bits(number: f64) -> u64 {
 pub struct StringMap(Vec<(Arc<str>, Arc<str>)>);
 
 impl StringMap {
+    /// A map of entries that are in order, each key once.
+    pub(crate) fn from_sorted(entries: Vec<(Arc<str>, Arc<str>)>) -> Self {
+        debug_assert!(entries.is_sorted_by(|(a, _), (b, _)| a < b), "{entries:?}");
+        Self(entries)
+    }
+
     /// The value under a key.
     pub fn get(&self, key: &str) -> Option<&str> {
         let index = self.0.binary_search_by(|(k, _)| (**k).cmp(key)).ok()?;

@@ -56,49 +56,12 @@ pub mod attributes {
         >,
     }
 }
-/// Attributes with their words replaced by indices. Each attribute stands in the one map of its type; a name that
-/// stands in two of them makes the message invalid.
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct CompressedAttributes {
-    /// The message's own words, for indices below 0.
-    #[prost(string, repeated, tag = "1")]
-    pub words: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-    /// Name to text, both words.
-    #[prost(btree_map = "sint32, sint32", tag = "2")]
-    pub strings: ::prost::alloc::collections::BTreeMap<i32, i32>,
-    #[prost(btree_map = "sint32, int64", tag = "3")]
-    pub int64s: ::prost::alloc::collections::BTreeMap<i32, i64>,
-    #[prost(btree_map = "sint32, double", tag = "4")]
-    pub doubles: ::prost::alloc::collections::BTreeMap<i32, f64>,
-    #[prost(btree_map = "sint32, bool", tag = "5")]
-    pub bools: ::prost::alloc::collections::BTreeMap<i32, bool>,
-    #[prost(btree_map = "sint32, message", tag = "6")]
-    pub timestamps: ::prost::alloc::collections::BTreeMap<i32, ::prost_types::Timestamp>,
-    #[prost(btree_map = "sint32, message", tag = "7")]
-    pub durations: ::prost::alloc::collections::BTreeMap<i32, ::prost_types::Duration>,
-    /// Also IP addresses: 4 or 16 bytes in network order.
-    #[prost(btree_map = "sint32, bytes", tag = "8")]
-    pub bytes: ::prost::alloc::collections::BTreeMap<i32, ::prost::alloc::vec::Vec<u8>>,
-    #[prost(btree_map = "sint32, message", tag = "9")]
-    pub string_maps: ::prost::alloc::collections::BTreeMap<i32, StringMap>,
-    /// Names of attributes that the message before this one had and this one has not: see ReportRequest.changes. A name that
-    /// is also set, that stands here twice, or that the message before did not have makes the message invalid; so does any name
-    /// in a message that builds on no other, such as a check's.
-    #[prost(sint32, repeated, tag = "100")]
-    pub removed: ::prost::alloc::vec::Vec<i32>,
-}
-/// A map from text to text; keys and values are words.
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct StringMap {
-    #[prost(btree_map = "sint32, sint32", tag = "1")]
-    pub entries: ::prost::alloc::collections::BTreeMap<i32, i32>,
-}
 /// Asks, before an operation, whether it may go ahead, and for quota to do it with.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct CheckRequest {
     /// What is known of the operation.
     #[prost(message, optional, tag = "1")]
-    pub attributes: ::core::option::Option<CompressedAttributes>,
+    pub attributes: ::core::option::Option<crate::compressed::CompressedAttributes>,
     /// How many words of the deployment-wide dictionary the client used. A server that knows fewer words cannot read
     /// the message; see DictionaryMismatch.
     #[prost(uint32, tag = "2")]
@@ -186,7 +149,7 @@ pub mod check_response {
         pub valid_use_count: i32,
         /// Attributes that Mixer derived, for the caller's use.
         #[prost(message, optional, tag = "4")]
-        pub attributes: ::core::option::Option<super::CompressedAttributes>,
+        pub attributes: ::core::option::Option<crate::compressed::CompressedAttributes>,
         /// What the verdict depends on. Absent or empty: on nothing.
         #[prost(message, optional, tag = "5")]
         pub referenced_attributes: ::core::option::Option<super::ReferencedAttributes>,
@@ -364,7 +327,7 @@ pub mod trace {
             #[prost(bytes, tag = "7")]
             Bytes(::prost::alloc::vec::Vec<u8>),
             #[prost(message, tag = "8")]
-            StringMap(super::super::StringMap),
+            StringMap(crate::compressed::StringMap),
         }
     }
     #[derive(
@@ -576,7 +539,7 @@ pub struct DictionaryMismatch {
 pub struct ReportRequest {
     /// One message for each operation.
     #[prost(message, repeated, tag = "1")]
-    pub attributes: ::prost::alloc::vec::Vec<CompressedAttributes>,
+    pub attributes: ::prost::alloc::vec::Vec<crate::compressed::CompressedAttributes>,
     /// The words of each message that has none of its own.
     #[prost(string, repeated, tag = "2")]
     pub default_words: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
@@ -598,7 +561,7 @@ pub struct ReportRequest {
     /// in a field of its own so that a server that does not know removals, and gets it all the same, finds no messages rather
     /// than wrong ones. A report that has both is invalid.
     #[prost(message, repeated, tag = "102")]
-    pub changes: ::prost::alloc::vec::Vec<CompressedAttributes>,
+    pub changes: ::prost::alloc::vec::Vec<crate::compressed::CompressedAttributes>,
 }
 /// Nested message and enum types in `ReportRequest`.
 pub mod report_request {

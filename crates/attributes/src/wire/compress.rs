@@ -1,10 +1,10 @@
 //! Bag → `CompressedAttributes`.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
 use proto::v1;
+use proto::v1::CompressedValue;
 
 use crate::bag::by_length;
 use crate::{AttributeSource, Bag, Dictionary, Duration, StringMap, Timestamp, ValueRef};
@@ -17,7 +17,7 @@ use crate::{AttributeSource, Bag, Dictionary, Duration, StringMap, Timestamp, Va
 pub struct Compressor<'d> {
     dictionary: &'d Dictionary,
     word_count: usize,
-    words: Vec<String>,
+    words: Vec<Arc<str>>,
     indices: HashMap<Arc<str>, i32>,
 }
 
@@ -42,14 +42,16 @@ impl<'d> Compressor<'d> {
             return *index;
         }
         let index = -(self.words.len() as i32) - 1;
-        self.words.push(word.to_owned());
-        self.indices.insert(word.into(), index);
+        let word: Arc<str> = word.into();
+        self.words.push(Arc::clone(&word));
+        self.indices.insert(word, index);
         index
     }
 
     /// Compresses a bag into a message that has no words of its own.
     pub fn add(&mut self, bag: &Bag) -> v1::CompressedAttributes {
-        let mut message = v1::CompressedAttributes::default();
+        let values = Vec::with_capacity(bag.len());
+        let mut message = v1::CompressedAttributes { values, ..v1::CompressedAttributes::default() };
         for (name, value) in bag.iter() {
             self.put(&mut message, name.as_str(), value.as_ref());
         }
@@ -62,7 +64,8 @@ impl<'d> Compressor<'d> {
         let mut message = v1::CompressedAttributes::default();
         let mut old = before.iter().peekable();
         for (name, value) in bag.iter() {
-            while let Some((gone, _)) = old.next_if(|(old, _)| by_length(old.as_str(), name.as_str()).is_lt()) {
+            while let Some((gone, _)) = old.next_if(|(old, _)| by_length(old.as_str(), name.as_str()).is_lt())
+            {
                 let gone = self.index(gone.as_str());
                 message.removed.push(gone);
             }
@@ -90,50 +93,33 @@ impl<'d> Compressor<'d> {
         message
     }
 
-    /// The words that the indices below 0 stand for.
-    pub fn into_words(self) -> Vec<String> {
-        self.words
+    /// The words that the indices below 0 stand for, as the message wants them.
+    pub fn into_words<W: for<'w> From<&'w str>>(self) -> Vec<W> {
+        self.words.iter().map(|word| W::from(word)).collect()
     }
 
     /// A string map with its words replaced.
     pub fn string_map(&mut self, map: &StringMap) -> v1::StringMap {
-        let mut entries = BTreeMap::new();
+        let mut entries = Vec::with_capacity(map.len());
         for (key, value) in map.iter() {
-            entries.insert(self.index(key), self.index(value));
+            entries.push((self.index(key), self.index(value)));
         }
         v1::StringMap { entries }
     }
 
     fn put(&mut self, message: &mut v1::CompressedAttributes, name: &str, value: ValueRef<'_>) {
         let name = self.index(name);
-        match value {
-            ValueRef::String(text) => {
-                let text = self.index(text);
-                message.strings.insert(name, text);
-            }
-            ValueRef::Int64(number) => {
-                message.int64s.insert(name, number);
-            }
-            ValueRef::Double(number) => {
-                message.doubles.insert(name, number);
-            }
-            ValueRef::Bool(truth) => {
-                message.bools.insert(name, truth);
-            }
-            ValueRef::Timestamp(time) => {
-                message.timestamps.insert(name, time.into());
-            }
-            ValueRef::Duration(span) => {
-                message.durations.insert(name, span.into());
-            }
-            ValueRef::Bytes(bytes) => {
-                message.bytes.insert(name, bytes.to_vec());
-            }
-            ValueRef::StringMap(map) => {
-                let map = self.string_map(map);
-                message.string_maps.insert(name, map);
-            }
-        }
+        let value = match value {
+            ValueRef::String(text) => CompressedValue::String(self.index(text)),
+            ValueRef::Int64(number) => CompressedValue::Int64(number),
+            ValueRef::Double(number) => CompressedValue::Double(number),
+            ValueRef::Bool(truth) => CompressedValue::Bool(truth),
+            ValueRef::Timestamp(time) => CompressedValue::Timestamp(time.into()),
+            ValueRef::Duration(span) => CompressedValue::Duration(span.into()),
+            ValueRef::Bytes(bytes) => CompressedValue::Bytes(bytes.to_vec()),
+            ValueRef::StringMap(map) => CompressedValue::StringMap(self.string_map(map)),
+        };
+        message.values.push((name, value));
     }
 }
 

@@ -1,11 +1,13 @@
 //! `CompressedAttributes` → bag.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use hashbrown::HashSet;
 use proto::v1;
+use proto::v1::CompressedValue;
 use thiserror::Error;
 
+use crate::bag::by_length;
 use crate::{Bag, Dictionary, Duration, Name, StringMap, Timestamp, Value, limits};
 
 /// A message of attributes cannot be read.
@@ -69,11 +71,11 @@ pub struct Expander<'d> {
 
 impl<'d> Expander<'d> {
     /// An expander for messages that use the first `word_count` words of a dictionary and have `words` of their own.
-    pub fn new(dictionary: &'d Dictionary, word_count: u32, words: Vec<String>) -> Self {
+    pub fn new<W: Into<Arc<str>>>(dictionary: &'d Dictionary, word_count: u32, words: Vec<W>) -> Self {
         Self {
             dictionary,
             word_count: (word_count as usize).min(dictionary.len()),
-            words: words.into_iter().map(Arc::from).collect(),
+            words: words.into_iter().map(Into::into).collect(),
         }
     }
 
@@ -90,18 +92,38 @@ impl<'d> Expander<'d> {
 
     /// A string map with its indices replaced.
     pub fn string_map(&self, map: &v1::StringMap) -> Result<StringMap, InvalidAttributes> {
-        let entries = map
-            .entries
-            .iter()
-            .map(|(key, value)| Ok((Arc::clone(self.word(*key)?), Arc::clone(self.word(*value)?))))
-            .collect::<Result<Vec<_>, InvalidAttributes>>()?;
-        let expanded: StringMap = entries.iter().cloned().collect();
-        if expanded.len() < entries.len() {
-            let mut keys: Vec<_> = entries.into_iter().map(|(key, _)| key).collect();
-            keys.sort_unstable();
-            let twice = keys.windows(2).find(|pair| matches!(pair, [a, b] if a == b));
-            let key = twice.and_then(<[_]>::first).cloned().unwrap_or_default();
-            return Err(InvalidAttributes::DuplicateKey { key });
+        let mut entries = Vec::with_capacity(map.entries.len());
+        for (key, value) in &map.entries {
+            entries.push((Arc::clone(self.word(*key)?), Arc::clone(self.word(*value)?)));
+        }
+        // We send them in order, others as they please.
+        if entries.is_sorted_by(|(a, _), (b, _)| a < b) {
+            return Ok(StringMap::from_sorted(entries));
+        }
+        self.sorted_map(map, entries)
+    }
+
+    fn sorted_map(
+        &self,
+        map: &v1::StringMap,
+        entries: Vec<(Arc<str>, Arc<str>)>,
+    ) -> Result<StringMap, InvalidAttributes> {
+        let expanded: StringMap = entries.into_iter().collect();
+        if expanded.len() < map.entries.len() {
+            // Of entries with one key the last counts, unless they write the key as different words.
+            let mut indices: Vec<i32> = map.entries.iter().map(|(key, _)| *key).collect();
+            indices.sort_unstable();
+            indices.dedup();
+            if expanded.len() < indices.len() {
+                let mut keys = Vec::with_capacity(indices.len());
+                for index in indices {
+                    keys.push(self.word(index)?);
+                }
+                keys.sort_unstable();
+                let twice = keys.windows(2).find(|pair| matches!(pair, [a, b] if a == b));
+                let key = twice.and_then(<[_]>::first).map(|key| Arc::clone(key)).unwrap_or_default();
+                return Err(InvalidAttributes::DuplicateKey { key });
+            }
         }
         Ok(expanded)
     }
@@ -117,15 +139,17 @@ impl<'d> Expander<'d> {
     pub(super) fn change(
         &self,
         bag: &mut Bag,
-        mut message: v1::CompressedAttributes,
+        message: v1::CompressedAttributes,
     ) -> Result<(), InvalidAttributes> {
-        let removed = self.names(std::mem::take(&mut message.removed))?;
-        let set = Bag::from_unsorted(self.attributes(message)?)
-            .map_err(|name| InvalidAttributes::Duplicate { name })?;
-        if let Some(name) = removed.iter().find(|name| set.value(name.as_str()).is_some()) {
-            return Err(InvalidAttributes::Duplicate { name: name.clone() });
+        let v1::CompressedAttributes { words: _, values, removed } = message;
+        let set = self.attributes(values)?;
+        if !removed.is_empty() {
+            let removed = self.names(removed)?;
+            if let Some(name) = removed.iter().find(|name| set.value(name.as_str()).is_some()) {
+                return Err(InvalidAttributes::Duplicate { name: name.clone() });
+            }
+            bag.remove_all(removed).map_err(|name| InvalidAttributes::NotThere { name })?;
         }
-        bag.remove_all(removed).map_err(|name| InvalidAttributes::NotThere { name })?;
         bag.merge(set);
         // What many messages amount to is held to what one may have.
         match bag.len() {
@@ -141,54 +165,61 @@ impl<'d> Expander<'d> {
         indices.into_iter().map(|index| Ok(Name::from(Arc::clone(self.word(index)?)))).collect()
     }
 
-    /// The message's attributes in no order, each map on its own.
-    fn attributes(&self, message: v1::CompressedAttributes) -> Result<Vec<(Name, Value)>, InvalidAttributes> {
-        let v1::CompressedAttributes {
-            words: _,
-            strings,
-            int64s,
-            doubles,
-            bools,
-            timestamps,
-            durations,
-            bytes,
-            string_maps,
-            removed: _,
-        } = message;
-        let count = strings.len()
-            + int64s.len()
-            + doubles.len()
-            + bools.len()
-            + timestamps.len()
-            + durations.len()
-            + bytes.len()
-            + string_maps.len();
-        if count > limits::MESSAGE_ATTRIBUTES {
-            return Err(InvalidAttributes::TooMany { count });
+    fn attributes(&self, values: Vec<(i32, CompressedValue)>) -> Result<Bag, InvalidAttributes> {
+        if values.len() > limits::MESSAGE_ATTRIBUTES {
+            return Err(InvalidAttributes::TooMany { count: values.len() });
         }
-        let mut all = Vec::with_capacity(count);
-        self.take(&mut all, strings, |text| Ok(Value::String(Arc::clone(self.word(text)?))))?;
-        self.take(&mut all, int64s, |number| Ok(Value::Int64(number)))?;
-        self.take(&mut all, doubles, |number| Ok(Value::Double(number)))?;
-        self.take(&mut all, bools, |truth| Ok(Value::Bool(truth)))?;
-        self.take(&mut all, timestamps, |time| Ok(Value::Timestamp(time.try_into()?)))?;
-        self.take(&mut all, durations, |span| Ok(Value::Duration(span.try_into()?)))?;
-        self.take(&mut all, bytes, |bytes| Ok(Value::Bytes(bytes.into())))?;
-        self.take(&mut all, string_maps, |map| Ok(Value::StringMap(Arc::new(self.string_map(&map)?))))?;
-        Ok(all)
+        let is_sorted = self.is_sorted(&values)?;
+        let values = if is_sorted { values } else { without_overwritten(values) };
+        let mut attributes = Vec::with_capacity(values.len());
+        for (name, value) in values {
+            attributes.push((Name::from(Arc::clone(self.word(name)?)), self.value(value)?));
+        }
+        if is_sorted {
+            return Ok(Bag::from_sorted(attributes));
+        }
+        Bag::from_unsorted(attributes).map_err(|name| InvalidAttributes::Duplicate { name })
     }
 
-    fn take<T>(
-        &self,
-        all: &mut Vec<(Name, Value)>,
-        map: BTreeMap<i32, T>,
-        value: impl Fn(T) -> Result<Value, InvalidAttributes>,
-    ) -> Result<(), InvalidAttributes> {
-        for (name, raw) in map {
-            all.push((Name::from(Arc::clone(self.word(name)?)), value(raw)?));
+    /// Whether the names are in order, as we send them; others send them as they please.
+    fn is_sorted(&self, values: &[(i32, CompressedValue)]) -> Result<bool, InvalidAttributes> {
+        let mut before: Option<&Arc<str>> = None;
+        for (name, _) in values {
+            let name = self.word(*name)?;
+            if before.is_some_and(|before| by_length(before, name).is_ge()) {
+                return Ok(false);
+            }
+            before = Some(name);
         }
-        Ok(())
+        Ok(true)
     }
+
+    fn value(&self, value: CompressedValue) -> Result<Value, InvalidAttributes> {
+        Ok(match value {
+            CompressedValue::String(text) => Value::String(Arc::clone(self.word(text)?)),
+            CompressedValue::Int64(number) => Value::Int64(number),
+            CompressedValue::Double(number) => Value::Double(number),
+            CompressedValue::Bool(truth) => Value::Bool(truth),
+            CompressedValue::Timestamp(time) => Value::Timestamp(time.try_into()?),
+            CompressedValue::Duration(span) => Value::Duration(span.try_into()?),
+            CompressedValue::Bytes(bytes) => Value::Bytes(bytes.into()),
+            CompressedValue::StringMap(map) => Value::StringMap(Arc::new(self.string_map(&map)?)),
+        })
+    }
+}
+
+/// Of a map's entries with one key the last counts.
+fn without_overwritten(mut values: Vec<(i32, CompressedValue)>) -> Vec<(i32, CompressedValue)> {
+    let key = |(name, value): &(i32, CompressedValue)| (*name, value.tag());
+    let mut keys: Vec<_> = values.iter().map(key).collect();
+    keys.sort_unstable();
+    if keys.is_sorted_by(|a, b| a < b) {
+        return values;
+    }
+    let mut seen = HashSet::new();
+    values.reverse();
+    values.retain(|value| seen.insert(key(value)));
+    values
 }
 
 /// The rules of `google.protobuf.Timestamp`, but for its bounds in years: those only matter where a time is printed.

@@ -1,8 +1,11 @@
 //! Tests of the wire: round trips, what is refused, and what hostile messages cost.
 
+use std::sync::Arc;
+
 use proptest::prelude::*;
 use prost::Message as _;
 use proto::v1;
+use proto::v1::CompressedValue;
 use proto::v1::report_request::RepeatedAttributesSemantics as Semantics;
 
 use super::*;
@@ -18,6 +21,10 @@ pub(super) fn words(words: &[&str]) -> Vec<String> {
 
 fn expand(message: v1::CompressedAttributes, own: &[&str]) -> Result<Bag, String> {
     Expander::new(&dictionary(), 5, words(own)).bag(message).map_err(|error| error.to_string())
+}
+
+fn message<const N: usize>(values: [(i32, CompressedValue); N]) -> v1::CompressedAttributes {
+    v1::CompressedAttributes { values: values.into(), ..v1::CompressedAttributes::default() }
 }
 
 fn value() -> impl Strategy<Value = Value> {
@@ -50,7 +57,7 @@ proptest! {
         let count = compressor.word_count();
         let bytes = message.encode_to_vec();
         let message = v1::CompressedAttributes::decode(bytes.as_slice()).expect("decodes");
-        let back = Expander::new(&dictionary, count, compressor.into_words()).bag(message);
+        let back = Expander::new(&dictionary, count, compressor.into_words::<String>()).bag(message);
         prop_assert_eq!(back, Ok(bag));
     }
 
@@ -95,10 +102,7 @@ proptest! {
 
 #[test]
 fn every_index_is_checked() {
-    let strings = |name, text| v1::CompressedAttributes {
-        strings: [(name, text)].into(),
-        ..v1::CompressedAttributes::default()
-    };
+    let strings = |name, text| message([(name, CompressedValue::String(text))]);
     assert_eq!(
         expand(strings(1, -1), &["reviews"]),
         Ok([("target.service", "reviews")].into_iter().collect())
@@ -113,42 +117,45 @@ fn every_index_is_checked() {
 
 #[test]
 fn a_name_in_two_maps_is_refused_by_whatever_index() {
-    let twice = |second| v1::CompressedAttributes {
-        strings: [(1, 3)].into(),
-        int64s: [(second, 7)].into(),
-        ..v1::CompressedAttributes::default()
-    };
+    let twice = |second| message([(1, CompressedValue::String(3)), (second, CompressedValue::Int64(7))]);
     for index in [1, -1] {
         let error = expand(twice(index), &["target.service"]).expect_err("twice");
         assert_eq!(error, "attribute `target.service` occurs twice");
     }
-    let entries = v1::StringMap { entries: [(3, 4), (-1, 4)].into() };
-    let map = v1::CompressedAttributes {
-        string_maps: [(2, entries)].into(),
-        ..v1::CompressedAttributes::default()
+    let map =
+        |entries: Vec<(i32, i32)>| message([(2, CompressedValue::StringMap(v1::StringMap { entries }))]);
+    assert_eq!(
+        expand(map(vec![(3, 4), (-1, 4)]), &["x"]),
+        Err("a string map has the key `x` twice".to_owned())
+    );
+}
+
+#[test]
+fn of_a_maps_entries_with_one_key_the_last_counts() {
+    let number = CompressedValue::Int64;
+    let bag = expand(message([(3, number(1)), (0, number(2)), (3, number(3))]), &[]);
+    assert_eq!(bag, Ok([("source.ip", 2), ("x", 3)].into_iter().collect()));
+    let map = |entries: &[(i32, i32)]| {
+        let map = v1::StringMap { entries: entries.to_vec() };
+        expand(message([(2, CompressedValue::StringMap(map))]), &["x"])
     };
-    assert_eq!(expand(map, &["x"]), Err("a string map has the key `x` twice".to_owned()));
+    let expected: StringMap = [("GET", "x"), ("x", "GET")].into_iter().collect();
+    assert_eq!(map(&[(3, 3), (4, 3), (3, 4)]), Ok([("request.headers", expected)].into_iter().collect()));
+    assert!(map(&[(3, 3), (4, 3), (3, 4), (-1, 4)]).is_err());
 }
 
 #[test]
 fn times_that_break_their_rules_are_refused() {
-    let time = |nanos| v1::CompressedAttributes {
-        timestamps: [(3, proto::Timestamp { seconds: 1, nanos })].into(),
-        ..v1::CompressedAttributes::default()
-    };
+    let time = |nanos| message([(3, CompressedValue::Timestamp(proto::Timestamp { seconds: 1, nanos }))]);
     assert!(expand(time(999_999_999), &[]).is_ok());
     assert_eq!(expand(time(-1), &[]), Err("1 s and -1 ns are no timestamp".to_owned()));
-    let span = v1::CompressedAttributes {
-        durations: [(3, proto::Duration { seconds: 1, nanos: -1 })].into(),
-        ..v1::CompressedAttributes::default()
-    };
+    let span = message([(3, CompressedValue::Duration(proto::Duration { seconds: 1, nanos: -1 }))]);
     assert_eq!(expand(span, &[]), Err("1 s and -1 ns are no duration".to_owned()));
 }
 
 #[test]
 fn one_bad_message_ends_deltas_but_not_independent_ones() {
-    let message =
-        |name| v1::CompressedAttributes { int64s: [(name, 1)].into(), ..v1::CompressedAttributes::default() };
+    let message = |name| message([(name, CompressedValue::Int64(1))]);
     let report = |semantics: Semantics| v1::ReportRequest {
         attributes: vec![message(0), message(9), message(3)],
         global_word_count: 5,
@@ -166,13 +173,12 @@ fn one_bad_message_ends_deltas_but_not_independent_ones() {
 
 #[test]
 fn a_message_with_words_of_its_own_does_not_use_the_reports() {
-    let message = |own: &[&str]| v1::CompressedAttributes {
-        words: words(own),
-        strings: [(3, -1)].into(),
-        ..v1::CompressedAttributes::default()
+    let with_words = |own: &[&str]| v1::CompressedAttributes {
+        words: own.iter().copied().map(Arc::from).collect(),
+        ..message([(3, CompressedValue::String(-1))])
     };
     let report = v1::ReportRequest {
-        attributes: vec![message(&[]), message(&["own"])],
+        attributes: vec![with_words(&[]), with_words(&["own"])],
         default_words: words(&["shared"]),
         global_word_count: 5,
         repeated_attributes_semantics: Semantics::IndependentEncoding.into(),

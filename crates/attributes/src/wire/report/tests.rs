@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 use prost::Message as _;
 use proto::v1;
+use proto::v1::CompressedValue;
 
 use super::super::tests::{bag, dictionary, words};
 use super::*;
@@ -36,11 +37,8 @@ fn changes(changes: Vec<v1::CompressedAttributes>) -> v1::ReportRequest {
 
 /// Sets some names to a number and removes others.
 fn change(set: &[i32], removed: &[i32]) -> v1::CompressedAttributes {
-    v1::CompressedAttributes {
-        int64s: set.iter().map(|name| (*name, 7)).collect(),
-        removed: removed.to_vec(),
-        ..v1::CompressedAttributes::default()
-    }
+    let values = set.iter().map(|name| (*name, CompressedValue::Int64(7))).collect();
+    v1::CompressedAttributes { words: Vec::new(), values, removed: removed.to_vec() }
 }
 
 fn named<const N: usize>(names: [&str; N]) -> Bag {
@@ -87,7 +85,8 @@ fn what_is_the_same_is_not_sent_again() {
         [("source.ip", 1), ("x", 4)].into_iter().collect(),
     ];
     let report = encoded(&bags, 5, ReportEncoding::Changes);
-    let second = v1::CompressedAttributes { int64s: [(3, 4)].into(), removed: vec![1], ..Default::default() };
+    let values = vec![(3, CompressedValue::Int64(4))];
+    let second = v1::CompressedAttributes { words: Vec::new(), values, removed: vec![1] };
     assert_eq!(report.changes.get(1..), Some(&[second, v1::CompressedAttributes::default()][..]));
     assert_eq!(report.attributes, []);
 }
