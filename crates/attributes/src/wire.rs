@@ -15,3 +15,5 @@ pub use report::{InvalidReport, ReportDecoder, ReportEncoder, ReportEncoding};
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod vectors;
