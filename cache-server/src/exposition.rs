@@ -108,11 +108,24 @@ impl Family {
     /// The series with these label values, which is forgotten once it lay idle for long enough; `None` when it would be
     /// one too many. Of several who touch a series, the one who keeps it longest counts.
     pub fn touch(&self, values: &[String], touch: Touch) -> Option<Arc<Series>> {
+        self.with(values, touch, Arc::clone)
+    }
+
+    /// As [`touch`](Self::touch), for one use of the series.
+    pub fn with<T>(
+        &self,
+        values: &[String],
+        touch: Touch,
+        use_it: impl FnOnce(&Arc<Series>) -> T,
+    ) -> Option<T> {
         debug_assert_eq!(values.len(), self.definition.labels.len(), "{}", self.definition.name);
         let expires = touch.idle_max.map_or(NEVER, |idle| millis(touch.now.saturating_add(idle)));
         if let Some(entry) = self.series.read().unwrap_or_else(PoisonError::into_inner).get(values) {
-            entry.expires.fetch_max(expires, Ordering::Relaxed);
-            return Some(Arc::clone(&entry.series));
+            // It is kept that long already whenever nothing is ever forgotten.
+            if entry.expires.load(Ordering::Relaxed) < expires {
+                entry.expires.fetch_max(expires, Ordering::Relaxed);
+            }
+            return Some(use_it(&entry.series));
         }
         let mut all = self.series.write().unwrap_or_else(PoisonError::into_inner);
         if all.len() >= self.series_max && !all.contains_key(values) {
@@ -126,7 +139,7 @@ impl Family {
             || Entry { series: Arc::new(Series::new(&self.definition.kind)), expires: AtomicU64::new(0) };
         let entry = all.entry(values.into()).or_insert_with(new);
         entry.expires.fetch_max(expires, Ordering::Relaxed);
-        Some(Arc::clone(&entry.series))
+        Some(use_it(&entry.series))
     }
 
     /// Forgets the series that lay idle for long enough.

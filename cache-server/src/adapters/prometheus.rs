@@ -13,17 +13,19 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
+use std::fmt::Write as _;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use attributes::Value;
 use policy::{
     AdapterInfo, AspectKind, HandlerConfig, MetricDescriptor, MetricKind, MetricValue, ParamProblem,
 };
 
 use super::params::Params;
 use super::{Handler, HandlerError, InvalidHandler, Surroundings, number};
-use crate::exposition::{Definition, Family, Format, Kind, Touch};
+use crate::exposition::{Definition, Family, Format, Kind, Series, Touch};
 use crate::telemetry::Telemetry;
 use crate::{limits, telemetry, text};
 
@@ -102,11 +104,8 @@ fn parse(params: &serde_json::Value) -> Result<Option<Duration>, Vec<ParamProble
 impl Handler for Prometheus {
     async fn measure(&self, values: Vec<MetricValue>) -> Result<(), HandlerError> {
         let touch = Touch { now: self.registry.now(), idle_max: self.idle_max };
-        for value in &values {
-            if let Err(why) = self.registry.record(value, touch) {
-                self.telemetry.dropped(&self.handler, why.as_str(), 1);
-            }
-        }
+        self.registry
+            .record_all(&values, touch, |why| self.telemetry.dropped(&self.handler, why.as_str(), 1));
         Ok(())
     }
 }
@@ -176,32 +175,66 @@ impl MetricRegistry {
         self.start.elapsed()
     }
 
-    fn record(&self, measured: &MetricValue, touch: Touch) -> Result<(), Dropped> {
+    /// Takes all values under one look at the definitions, and says which ones it cannot take.
+    fn record_all(&self, values: &[MetricValue], touch: Touch, mut dropped: impl FnMut(Dropped)) {
+        let metrics = self.metrics.read().unwrap_or_else(PoisonError::into_inner);
+        // The texts of the labels: one place for all of them, since most series are there already.
+        let mut labels = Vec::new();
+        for value in values {
+            let recorded = match metrics.get(&value.descriptor.name) {
+                Some(metric) => metric.record(value, touch, &mut labels),
+                None => Err(Dropped::Definition),
+            };
+            if let Err(why) = recorded {
+                dropped(why);
+            }
+        }
+    }
+}
+
+impl Metric {
+    fn record(&self, measured: &MetricValue, touch: Touch, texts: &mut Vec<String>) -> Result<(), Dropped> {
         let MetricValue { descriptor, value, labels } = measured;
-        let metric = {
-            let metrics = self.metrics.read().unwrap_or_else(PoisonError::into_inner);
-            metrics.get(&descriptor.name).cloned().ok_or(Dropped::Definition)?
-        };
-        if !Arc::ptr_eq(&metric.descriptor, descriptor) && metric.descriptor != *descriptor {
+        if !Arc::ptr_eq(&self.descriptor, descriptor) && self.descriptor != *descriptor {
             return Err(Dropped::Definition);
         }
-        if !labels.iter().map(|(name, _)| name).eq(metric.descriptor.labels.keys()) {
+        if !labels.iter().map(|(name, _)| name).eq(self.descriptor.labels.keys()) {
             return Err(Dropped::Definition);
         }
         let number = number(value).ok_or(Dropped::Value)?;
         if descriptor.kind == MetricKind::Counter && number < 0.0 {
             return Err(Dropped::Value);
         }
-        let labels: Vec<String> = labels
-            .iter()
-            .map(|(_, value)| text::cut(&value.to_string(), limits::METRIC_LABEL_BYTES).into_owned())
-            .collect();
-        let series = metric.family.touch(&labels, touch).ok_or(Dropped::Series)?;
-        match descriptor.kind {
+        texts.resize_with(labels.len(), String::new);
+        for (text, (_, value)) in texts.iter_mut().zip(labels) {
+            write_label(value, text);
+        }
+        let add = |series: &Arc<Series>| match descriptor.kind {
             MetricKind::Gauge => series.set(number),
             MetricKind::Counter | MetricKind::Distribution => series.add(number),
+        };
+        self.family.with(texts, touch, add).ok_or(Dropped::Series)
+    }
+}
+
+/// The text of a label, in place of what was there.
+fn write_label(value: &Value, label: &mut String) {
+    label.clear();
+    match value {
+        Value::String(value) => label.push_str(&text::cut(value, limits::METRIC_LABEL_BYTES)),
+        Value::Int64(_)
+        | Value::Double(_)
+        | Value::Bool(_)
+        | Value::Timestamp(_)
+        | Value::Duration(_)
+        | Value::Bytes(_)
+        | Value::StringMap(_) => {
+            // Writing to a string does not fail.
+            let _ = write!(label, "{value}");
+            if label.len() > limits::METRIC_LABEL_BYTES {
+                *label = text::cut(label, limits::METRIC_LABEL_BYTES).into_owned();
+            }
         }
-        Ok(())
     }
 }
 

@@ -11,10 +11,8 @@ use super::*;
 use crate::{Bag, Dictionary, StringMap, Value, ValueType};
 
 fn vectors() -> Option<Json> {
-    let folder = std::env::var_os("MIXER_VECTORS").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/vectors"),
-        PathBuf::from,
-    );
+    let folder = std::env::var_os("MIXER_VECTORS")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/vectors"), PathBuf::from);
     let Ok(text) = std::fs::read_to_string(folder.join("bags.json")) else {
         println!("skipped: no vectors for bags (set MIXER_VECTORS to their folder)");
         return None;
