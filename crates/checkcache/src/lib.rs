@@ -12,6 +12,7 @@
 //! every observation comes out the same leads it along the same way.
 
 mod cache;
+mod edge;
 mod generation;
 mod implication;
 #[cfg(test)]

@@ -3,23 +3,24 @@
 //! One hash table for all nodes, which holds children's places only: what an edge is is written in the child. A
 //! lookup hashes the borrowed outcome and compares it in full.
 
-use std::hash::{Hash, Hasher};
+use std::hash::{Hash as _, Hasher as _};
 
 use hashbrown::HashTable;
-use siphasher::sip::SipHasher13;
 
 use super::nodes::{NodeId, Nodes};
 use crate::OutcomeRef;
+use crate::edge::{Edge, EdgeHasher};
 
 #[derive(Debug)]
 pub(super) struct Edges {
-    seed: [u8; 16],
+    /// A hasher that knows the seed and nothing else.
+    seeded: EdgeHasher,
     table: HashTable<NodeId>,
 }
 
 impl Edges {
     pub(super) fn new(seed: [u8; 16]) -> Self {
-        Self { seed, table: HashTable::new() }
+        Self { seeded: EdgeHasher::new(seed), table: HashTable::new() }
     }
 
     pub(super) fn clear(&mut self) {
@@ -33,34 +34,32 @@ impl Edges {
                 .get(*child)
                 .is_some_and(|child| child.parent == Some(parent) && child.outcome.as_ref() == outcome)
         };
-        self.table.find(hash(&self.seed, parent, outcome), is_it).copied()
+        self.table.find(hash(self.seeded, parent, outcome), is_it).copied()
     }
 
     /// Adds the edge that leads to a child. There must be none with the same outcome yet.
     pub(super) fn add(&mut self, nodes: &Nodes, child: NodeId) {
-        let Some(hash) = edge_hash(&self.seed, nodes, child) else { return };
-        let seed = &self.seed;
+        let Some(hash) = edge_hash(self.seeded, nodes, child) else { return };
+        let seeded = self.seeded;
         // Every child in the table is among the nodes, so the hash of none is missing.
-        self.table.insert_unique(hash, child, |child| edge_hash(seed, nodes, *child).unwrap_or_default());
+        self.table.insert_unique(hash, child, |child| edge_hash(seeded, nodes, *child).unwrap_or_default());
     }
 
     /// Takes out the edge that leads to a child, which must still be among the nodes.
     pub(super) fn remove(&mut self, nodes: &Nodes, child: NodeId) {
-        let Some(hash) = edge_hash(&self.seed, nodes, child) else { return };
+        let Some(hash) = edge_hash(self.seeded, nodes, child) else { return };
         if let Ok(edge) = self.table.find_entry(hash, |other| *other == child) {
             edge.remove();
         }
     }
 }
 
-fn edge_hash(seed: &[u8; 16], nodes: &Nodes, child: NodeId) -> Option<u64> {
+fn edge_hash(seeded: EdgeHasher, nodes: &Nodes, child: NodeId) -> Option<u64> {
     let node = nodes.get(child)?;
-    Some(hash(seed, node.parent?, node.outcome.as_ref()))
+    Some(hash(seeded, node.parent?, node.outcome.as_ref()))
 }
 
-fn hash(seed: &[u8; 16], parent: NodeId, outcome: OutcomeRef<'_>) -> u64 {
-    let mut hasher = SipHasher13::new_with_key(seed);
-    parent.hash(&mut hasher);
-    outcome.hash(&mut hasher);
-    hasher.finish()
+fn hash(mut seeded: EdgeHasher, parent: NodeId, outcome: OutcomeRef<'_>) -> u64 {
+    Edge { from: parent.number(), outcome }.hash(&mut seeded);
+    seeded.finish()
 }

@@ -7,7 +7,7 @@ use crate::walk::{self, Question};
 use crate::{Observation, Outcome, Target, Test, Trace, Verdict};
 
 /// A place in the table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct NodeId(u32);
 
 /// A verdict and what is left of its validity.
@@ -41,6 +41,13 @@ pub(super) struct Nodes {
     oldest: Option<NodeId>,
     leaves: usize,
     bytes: usize,
+}
+
+impl NodeId {
+    /// No other node has it at the same time.
+    pub(super) fn number(self) -> u64 {
+        u64::from(self.0)
+    }
 }
 
 impl Node {

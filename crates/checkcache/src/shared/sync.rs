@@ -9,7 +9,7 @@ pub(super) use papaya::Equivalent;
 use std::fmt;
 use std::hash::{BuildHasher, Hash};
 
-use siphasher::sip::SipHasher13;
+use crate::edge::EdgeHasher;
 
 /// A set that is read without locks. What a reader finds stays until it lets go of its [`Pin`].
 pub(super) struct Set<K>(papaya::HashSet<K, Seed>);
@@ -23,9 +23,9 @@ pub(super) struct Pin<'s, K> {
 /// What a reader finds.
 pub(super) type Found<'p, K> = &'p K;
 
-/// Keys the hash of a set.
+/// Keys the hash of a set: a hasher that knows the seed and nothing else.
 #[derive(Clone)]
-pub(super) struct Seed([u8; 16]);
+pub(super) struct Seed(EdgeHasher);
 
 /// What stands beside the set, as if it was found in it.
 pub(super) fn found<K>(beside: &K) -> Found<'_, K> {
@@ -35,7 +35,7 @@ pub(super) fn found<K>(beside: &K) -> Found<'_, K> {
 impl<K: Hash + Eq> Set<K> {
     /// Whoever does not know the seed cannot make keys collide.
     pub(super) fn new(seed: [u8; 16]) -> Self {
-        Self(papaya::HashSet::with_hasher(Seed(seed)))
+        Self(papaya::HashSet::with_hasher(Seed(EdgeHasher::new(seed))))
     }
 
     pub(super) fn pin(&self) -> Pin<'_, K> {
@@ -64,9 +64,9 @@ impl<K> fmt::Debug for Set<K> {
 }
 
 impl BuildHasher for Seed {
-    type Hasher = SipHasher13;
+    type Hasher = EdgeHasher;
 
-    fn build_hasher(&self) -> SipHasher13 {
-        SipHasher13::new_with_key(&self.0)
+    fn build_hasher(&self) -> EdgeHasher {
+        self.0
     }
 }

@@ -11,6 +11,7 @@ use std::sync::{Arc, OnceLock};
 use attributes::AttributeSource;
 
 use super::sync::{self, ArcSwapOption, AtomicBool, Equivalent, Found, Ordering, Pin, Set};
+use crate::edge::Edge;
 use crate::life::Life;
 use crate::walk::{self, Question};
 use crate::{MissReason, Observation, Outcome, OutcomeRef, Root, Tick, Trace, Verdict};
@@ -48,13 +49,6 @@ pub(super) struct Leaf {
 /// A node as the table of edges has it: under its parent and its outcome.
 #[derive(Debug, Clone)]
 pub(super) struct Child(pub(super) Arc<Node>);
-
-/// From a node, for an outcome.
-#[derive(PartialEq, Hash)]
-struct Edge<'a> {
-    from: u64,
-    outcome: OutcomeRef<'a>,
-}
 
 /// The tree as a walk sees it.
 struct View<'p> {
