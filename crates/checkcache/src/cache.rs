@@ -295,7 +295,7 @@ impl CheckCache {
     }
 
     fn step(&mut self, at: NodeId, Observation { target, test, outcome }: Observation) -> NodeId {
-        self.nodes.ask(at, target, test);
+        self.nodes.ask(at, &target, &test);
         match self.edges.find(&self.nodes, at, outcome.as_ref()) {
             Some(next) => next,
             None => {
@@ -380,18 +380,22 @@ impl<'c> walk::Tree for Grown<'c> {
     type At = NodeId;
     type Leaf = &'c Leaf;
 
+    #[inline]
     fn question<'a>(&'a self, at: &'a NodeId) -> Option<&'a Question> {
         self.nodes.get(*at)?.question.as_deref()
     }
 
+    #[inline]
     fn child(&self, at: &NodeId, outcome: OutcomeRef<'_>) -> Option<NodeId> {
         self.edges.find(self.nodes, *at, outcome)
     }
 
+    #[inline]
     fn leaf(&self, at: &NodeId) -> Option<&'c Leaf> {
         self.nodes.leaf(*at)
     }
 
+    #[inline]
     fn life<'a>(leaf: &'a &'c Leaf) -> &'a Life {
         &leaf.life
     }

@@ -15,12 +15,14 @@ mod cache;
 mod edge;
 mod generation;
 mod implication;
+mod kept;
 #[cfg(test)]
 mod law;
 mod life;
 pub mod limits;
 mod matcher;
 mod observation;
+mod questions;
 mod recorder;
 #[cfg(any(test, feature = "shared"))]
 pub mod shared;

@@ -33,6 +33,7 @@ impl Life {
     }
 
     /// Why the verdict cannot be used, if it cannot.
+    #[inline]
     pub(crate) fn unusable(&self, now: Tick) -> Option<MissReason> {
         if self.expires.is_some_and(|expires| now >= expires) {
             return Some(MissReason::Expired);

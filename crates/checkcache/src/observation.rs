@@ -162,6 +162,7 @@ impl Test {
         }
     }
 
+    #[inline]
     fn on<'a>(&self, value: ValueRef<'a>) -> OutcomeRef<'a> {
         match self {
             Self::Value => OutcomeRef::Value(value),

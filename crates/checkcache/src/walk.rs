@@ -75,5 +75,6 @@ pub(crate) fn is_short(trace: &Trace) -> bool {
 
 /// About how many bytes a question holds.
 pub(crate) fn weight((target, test): &Question) -> usize {
-    size_of::<Question>() + target.weight() + test.weight()
+    // Beside the question: two counts of its owners, its place in the table of questions.
+    size_of::<Question>() + size_of::<[usize; 4]>() + target.weight() + test.weight()
 }

@@ -30,9 +30,7 @@ impl Edges {
     /// The child of a node for an outcome.
     pub(super) fn find(&self, nodes: &Nodes, parent: NodeId, outcome: OutcomeRef<'_>) -> Option<NodeId> {
         let is_it = |child: &NodeId| {
-            nodes
-                .get(*child)
-                .is_some_and(|child| child.parent == Some(parent) && child.outcome.as_ref() == outcome)
+            nodes.get(*child).is_some_and(|child| child.parent == Some(parent) && child.outcome.is(outcome))
         };
         self.table.find(hash(self.seeded, parent, outcome), is_it).copied()
     }

@@ -1,14 +1,21 @@
 //! The nodes, in one table with a list of free places, and the order in which their verdicts were used.
+//!
+//! The order is a table of its own beside the nodes: a hit moves one verdict to its end, which changes the places of
+//! two others that the lookup has no other business with.
 
 use std::cell::Cell;
+use std::num::NonZeroU32;
+use std::sync::Arc;
 
+use crate::kept::Kept;
 use crate::life::Life;
-use crate::walk::{self, Question};
+use crate::questions::Questions;
+use crate::walk::Question;
 use crate::{Observation, Outcome, Target, Test, Trace, Verdict};
 
-/// A place in the table.
+/// A place in the table, counted from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct NodeId(u32);
+pub(super) struct NodeId(NonZeroU32);
 
 /// A verdict and what is left of its validity.
 #[derive(Debug)]
@@ -20,15 +27,24 @@ pub(super) struct Leaf {
     pub(super) serial: u64,
 }
 
+/// As large as what processors read at once, and not across two of them.
 #[derive(Debug)]
+#[repr(align(64))]
 pub(super) struct Node {
     pub(super) parent: Option<NodeId>,
     /// How the parent's test came out for requests that get here.
-    pub(super) outcome: Outcome,
+    pub(super) outcome: Kept,
     /// What is asked next. Stays as long as there are children, since they answer it.
-    pub(super) question: Option<Box<Question>>,
+    pub(super) question: Option<Arc<Question>>,
     pub(super) children: u32,
     pub(super) leaf: Option<Box<Leaf>>,
+}
+
+const _: () = assert!(size_of::<Option<Node>>() == 64);
+
+/// Whose verdicts were used just after and just before that of a node.
+#[derive(Debug, Clone, Copy, Default)]
+struct Neighbours {
     newer: Option<NodeId>,
     older: Option<NodeId>,
 }
@@ -36,7 +52,10 @@ pub(super) struct Node {
 #[derive(Debug, Default)]
 pub(super) struct Nodes {
     places: Vec<Option<Node>>,
-    free: Vec<u32>,
+    /// As long as the places.
+    order: Vec<Neighbours>,
+    free: Vec<NodeId>,
+    questions: Questions,
     newest: Option<NodeId>,
     oldest: Option<NodeId>,
     leaves: usize,
@@ -44,9 +63,19 @@ pub(super) struct Nodes {
 }
 
 impl NodeId {
+    /// The place with an index.
+    fn at(index: usize) -> Self {
+        let after = u32::try_from(index + 1).ok().and_then(NonZeroU32::new);
+        Self(after.unwrap_or(NonZeroU32::MAX))
+    }
+
+    fn index(self) -> usize {
+        self.0.get() as usize - 1
+    }
+
     /// No other node has it at the same time.
     pub(super) fn number(self) -> u64 {
-        u64::from(self.0)
+        u64::from(self.0.get())
     }
 }
 
@@ -61,11 +90,11 @@ impl Node {
     }
 
     fn new(parent: Option<NodeId>, outcome: Outcome) -> Self {
-        Self { parent, outcome, question: None, children: 0, leaf: None, newer: None, older: None }
+        Self { parent, outcome: outcome.into(), question: None, children: 0, leaf: None }
     }
 
     fn weight(&self) -> usize {
-        size_of::<Option<Self>>() + size_of::<NodeId>() * 2 + self.outcome.weight()
+        size_of::<Option<Self>>() + size_of::<Neighbours>() + size_of::<NodeId>() * 2 + self.outcome.weight()
     }
 }
 
@@ -94,15 +123,16 @@ impl Nodes {
 
     pub(super) fn ids(&self) -> impl Iterator<Item = NodeId> {
         let places = self.places.iter().enumerate();
-        places.filter(|(_, place)| place.is_some()).map(|(index, _)| NodeId(index as u32))
+        places.filter(|(_, place)| place.is_some()).map(|(index, _)| NodeId::at(index))
     }
 
+    #[inline]
     pub(super) fn get(&self, id: NodeId) -> Option<&Node> {
-        self.places.get(id.0 as usize)?.as_ref()
+        self.places.get(id.index())?.as_ref()
     }
 
     fn get_mut(&mut self, id: NodeId) -> Option<&mut Node> {
-        self.places.get_mut(id.0 as usize)?.as_mut()
+        self.places.get_mut(id.index())?.as_mut()
     }
 
     pub(super) fn add(&mut self, node: Node) -> NodeId {
@@ -111,44 +141,52 @@ impl Nodes {
             parent.children += 1;
         }
         if let Some(free) = self.free.pop() {
-            if let Some(place) = self.places.get_mut(free as usize) {
+            if let Some(place) = self.places.get_mut(free.index()) {
                 *place = Some(node);
             }
-            return NodeId(free);
+            return free;
         }
         self.places.push(Some(node));
-        NodeId(self.places.len() as u32 - 1)
+        self.order.push(Neighbours::default());
+        NodeId::at(self.places.len() - 1)
     }
 
     /// Takes a node out. Its leaf and its edge must be out already.
     pub(super) fn remove(&mut self, id: NodeId) {
-        let Some(node) = self.places.get_mut(id.0 as usize).and_then(Option::take) else { return };
+        let Some(node) = self.places.get_mut(id.index()).and_then(Option::take) else { return };
         debug_assert!(node.leaf.is_none(), "a leaf is taken off before its node");
-        self.bytes -= node.weight() + node.question.as_deref().map_or(0, walk::weight);
-        self.free.push(id.0);
+        self.bytes -= node.weight() + self.forgotten(node.question.as_deref());
+        self.free.push(id);
         let Some(parent) = node.parent.and_then(|parent| self.get_mut(parent)) else { return };
         parent.children -= 1;
         if parent.children == 0 {
             let question = parent.question.take();
-            self.bytes -= question.as_deref().map_or(0, walk::weight);
+            self.bytes -= self.forgotten(question.as_deref());
         }
+    }
+
+    fn forgotten(&mut self, question: Option<&Question>) -> usize {
+        question.map_or(0, |question| self.questions.forget(question))
     }
 
     /// Sets what a node asks, if it asks nothing yet.
-    pub(super) fn ask(&mut self, id: NodeId, target: Target, test: Test) {
-        let Some(node) = self.get_mut(id) else { return };
-        if node.question.is_none() {
-            let question = Box::new((target, test));
-            let weight = walk::weight(&question);
+    pub(super) fn ask(&mut self, id: NodeId, target: &Target, test: &Test) {
+        if self.get(id).is_none_or(|node| node.question.is_some()) {
+            return;
+        }
+        let (question, weight) = self.questions.ask(target, test);
+        self.bytes += weight;
+        if let Some(node) = self.get_mut(id) {
             node.question = Some(question);
-            self.bytes += weight;
         }
     }
 
+    #[inline]
     pub(super) fn leaf(&self, id: NodeId) -> Option<&Leaf> {
         self.get(id)?.leaf.as_deref()
     }
 
+    #[inline]
     pub(super) fn leaf_mut(&mut self, id: NodeId) -> Option<&mut Leaf> {
         self.get_mut(id)?.leaf.as_deref_mut()
     }
@@ -187,26 +225,29 @@ impl Nodes {
 
     fn link(&mut self, id: NodeId) {
         let before = self.newest.replace(id);
-        if let Some(node) = self.get_mut(id) {
-            (node.newer, node.older) = (None, before);
+        if let Some(own) = self.order_mut(id) {
+            *own = Neighbours { newer: None, older: before };
         }
-        match before.and_then(|before| self.get_mut(before)) {
+        match before.and_then(|before| self.order_mut(before)) {
             Some(before) => before.newer = Some(id),
             None => self.oldest = Some(id),
         }
     }
 
     fn unlink(&mut self, id: NodeId) {
-        let Some(node) = self.get_mut(id) else { return };
-        let (newer, older) = (node.newer.take(), node.older.take());
-        match newer.and_then(|newer| self.get_mut(newer)) {
+        let Some(Neighbours { newer, older }) = self.order_mut(id).map(std::mem::take) else { return };
+        match newer.and_then(|newer| self.order_mut(newer)) {
             Some(newer) => newer.older = older,
             None => self.newest = older,
         }
-        match older.and_then(|older| self.get_mut(older)) {
+        match older.and_then(|older| self.order_mut(older)) {
             Some(older) => older.newer = newer,
             None => self.oldest = newer,
         }
+    }
+
+    fn order_mut(&mut self, id: NodeId) -> Option<&mut Neighbours> {
+        self.order.get_mut(id.index())
     }
 
     /// The observations on the way from the root to a node.
@@ -219,7 +260,7 @@ impl Nodes {
                 observations.push(Observation {
                     target: target.clone(),
                     test: test.clone(),
-                    outcome: node.outcome.clone(),
+                    outcome: node.outcome.to_outcome(),
                 });
             }
             at = parent;
@@ -233,15 +274,15 @@ impl Nodes {
         children.resize_with(self.places.len(), Vec::new);
         for (index, node) in self.places.iter().enumerate() {
             let parent = node.as_ref().and_then(|node| node.parent);
-            if let Some(siblings) = parent.and_then(|parent| children.get_mut(parent.0 as usize)) {
-                siblings.push(NodeId(index as u32));
+            if let Some(siblings) = parent.and_then(|parent| children.get_mut(parent.index())) {
+                siblings.push(NodeId::at(index));
             }
         }
         let mut found = vec![tree];
         let mut next = 0;
-        while let Some(NodeId(node)) = found.get(next) {
+        while let Some(node) = found.get(next) {
             next += 1;
-            found.extend(children.get_mut(*node as usize).map(std::mem::take).unwrap_or_default());
+            found.extend(children.get_mut(node.index()).map(std::mem::take).unwrap_or_default());
         }
         found
     }

@@ -15,6 +15,7 @@ use super::sync::{ArcSwap, Mutex, Ordering, PoisonError};
 use super::tree::{Leaf, Node, Tree};
 use crate::generation::Generations;
 use crate::life::Life;
+use crate::questions::Questions;
 use crate::{Limits, MissReason, Revision, Root, Statistics, Tick, Trace, Verdict, limits};
 
 #[derive(Debug)]
@@ -65,6 +66,7 @@ pub(super) struct Plot {
     tree: Arc<Tree>,
     /// The nodes with leaves, those that will be looked at next for eviction first.
     ring: VecDeque<Arc<Node>>,
+    questions: Questions,
     held: Held,
 }
 
@@ -236,7 +238,8 @@ impl Held {
 impl Plot {
     fn new(tree: Tree) -> Self {
         let bytes = size_of::<Tree>() + tree.trunk.0.weight();
-        Self { tree: Arc::new(tree), ring: VecDeque::new(), held: Held { leaves: 0, nodes: 1, bytes } }
+        let held = Held { leaves: 0, nodes: 1, bytes };
+        Self { tree: Arc::new(tree), ring: VecDeque::new(), questions: Questions::default(), held }
     }
 
     pub(super) fn leaves(&self) -> usize {
@@ -248,7 +251,7 @@ impl Plot {
         let mut at = Arc::clone(&self.tree.trunk.0);
         for observation in trace.observations() {
             // Before the child, so that no reader gets to the child another way.
-            self.held.bytes += at.ask(observation);
+            self.held.bytes += at.ask(observation, &mut self.questions);
             at = match self.tree.child(&at, observation.outcome.as_ref()) {
                 Some(next) => next,
                 None => {
@@ -299,6 +302,7 @@ impl Plot {
         {
             self.held.nodes -= 1;
             self.held.bytes -= at.weight();
+            self.held.bytes -= at.question().map_or(0, |question| self.questions.forget(question));
             at = parent;
         }
     }

@@ -12,7 +12,9 @@ use attributes::AttributeSource;
 
 use super::sync::{self, ArcSwapOption, AtomicBool, Equivalent, Found, Ordering, Pin, Set};
 use crate::edge::Edge;
+use crate::kept::Kept;
 use crate::life::Life;
+use crate::questions::Questions;
 use crate::walk::{self, Question};
 use crate::{MissReason, Observation, Outcome, OutcomeRef, Root, Tick, Trace, Verdict};
 
@@ -29,8 +31,8 @@ pub(super) struct Node {
     number: u64,
     pub(super) parent: Option<Arc<Self>>,
     /// How the parent's test came out for requests that get here.
-    outcome: Outcome,
-    question: OnceLock<Box<Question>>,
+    outcome: Kept,
+    question: OnceLock<Arc<Question>>,
     pub(super) leaf: ArcSwapOption<Leaf>,
     /// Whether the verdict was found lately. For the choice of what is evicted, which may err.
     is_used: AtomicBool,
@@ -136,7 +138,7 @@ impl Node {
         Self {
             number,
             parent,
-            outcome,
+            outcome: outcome.into(),
             question: OnceLock::new(),
             leaf: ArcSwapOption::from(None),
             is_used: AtomicBool::new(false),
@@ -144,17 +146,19 @@ impl Node {
         }
     }
 
-    fn question(&self) -> Option<&Question> {
+    pub(super) fn question(&self) -> Option<&Question> {
         self.question.get().map(|question| &**question)
     }
 
-    /// Sets what the node asks, if it asks nothing yet; returns what more it weighs.
-    pub(super) fn ask(&self, asked: &Observation) -> usize {
+    /// Sets what the node asks, if it asks nothing yet; returns how many bytes more are held.
+    pub(super) fn ask(&self, asked: &Observation, questions: &mut Questions) -> usize {
         if self.question.get().is_some() {
             return 0;
         }
-        let question = self.question.get_or_init(|| Box::new((asked.target.clone(), asked.test.clone())));
-        walk::weight(question)
+        let (question, weight) = questions.ask(&asked.target, &asked.test);
+        // There is one writer, so nobody was faster.
+        let _ = self.question.set(question);
+        weight
     }
 
     /// Someone found the verdict.
@@ -174,7 +178,7 @@ impl Node {
     pub(super) fn weight(&self) -> usize {
         // Beside the node: two counts of its owners, its places in the table of edges and in the ring.
         let fixed = size_of::<Self>() + size_of::<[usize; 8]>();
-        fixed + self.outcome.weight() + self.question().map_or(0, walk::weight)
+        fixed + self.outcome.weight()
     }
 
     /// The observations on the way from the root to the node.
@@ -186,7 +190,7 @@ impl Node {
                 observations.push(Observation {
                     target: target.clone(),
                     test: test.clone(),
-                    outcome: at.outcome.clone(),
+                    outcome: at.outcome.to_outcome(),
                 });
             }
             at = parent;
@@ -216,8 +220,11 @@ impl Leaf {
 
 impl Child {
     fn edge(&self) -> Edge<'_> {
-        let from = self.0.parent.as_ref().map_or(self.0.number, |parent| parent.number);
-        Edge { from, outcome: self.0.outcome.as_ref() }
+        Edge { from: self.from(), outcome: self.0.outcome.as_ref() }
+    }
+
+    fn from(&self) -> u64 {
+        self.0.parent.as_ref().map_or(self.0.number, |parent| parent.number)
     }
 }
 
@@ -237,6 +244,6 @@ impl Hash for Child {
 
 impl Equivalent<Child> for Edge<'_> {
     fn equivalent(&self, child: &Child) -> bool {
-        *self == child.edge()
+        child.from() == self.from && child.0.outcome.is(self.outcome)
     }
 }
