@@ -16,6 +16,10 @@ pub const LAST_PART: u32 = 10;
 /// Verdicts that were used lately which one eviction passes over; the next goes even so.
 pub const SECOND_CHANCES: usize = 64;
 
+/// Of the bytes that the shared cache may hold it may take one in so many more, for answers in the form in which they are
+/// sent.
+pub const WRITTEN_PART: usize = 8;
+
 /// Bytes of the table of a regular expression. Usual patterns take one to three thousand.
 pub const MATCHER_BYTES: usize = 16 * 1024;
 

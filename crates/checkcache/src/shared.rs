@@ -10,6 +10,7 @@ mod counters;
 mod forest;
 mod sync;
 mod tree;
+mod written;
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use attributes::AttributeSource;
 use self::counters::Counters;
 use self::forest::{Forest, Insertion, Look, Plot};
 use self::tree::{Leaf, Node};
+use self::written::{Space, Written};
 use crate::life::Life;
 use crate::{Limits, MissReason, Revision, Root, Statistics, Tick, Trace, Vacancy, Validity, Verdict, walk};
 
@@ -28,6 +30,7 @@ pub struct SharedCache {
     limits: Limits,
     forest: Forest,
     counters: Counters,
+    written: Arc<Space>,
 }
 
 /// What a lookup found.
@@ -59,7 +62,8 @@ pub struct Felled {
 impl SharedCache {
     /// An empty cache. The seed keys the hash table: whoever does not know it cannot make entries collide.
     pub fn new(limits: Limits, seed: [u8; 16]) -> Self {
-        Self { limits, forest: Forest::new(limits, seed), counters: Counters::default() }
+        let written = Arc::new(Space::new(limits.bytes / crate::limits::WRITTEN_PART));
+        Self { limits, forest: Forest::new(limits, seed), counters: Counters::default(), written }
     }
 
     /// Looks for a verdict that holds for a request at a time. Leaves no trace of its own.
@@ -87,6 +91,20 @@ impl SharedCache {
     ) -> Option<Hit> {
         let Look { found, reason: _, generation } = self.forest.look(root, source, now);
         found.map(|(node, leaf)| Hit { node, leaf, now, generation })
+    }
+
+    /// What is said about a verdict that was found, kept from when it was said first. `None` if there is no room to keep
+    /// it: then it has to be written each time.
+    ///
+    /// What is written must follow from the hit alone, but for its time, and be the same whoever asks.
+    pub fn written<'h>(&self, hit: &'h Hit, write: impl FnOnce(&Hit) -> Vec<u8>) -> Option<&'h [u8]> {
+        if hit.leaf.written.get().is_none()
+            && let Some(written) = self.written.keep(write(hit))
+        {
+            // Somebody else may have been faster, with the same.
+            let _ = hit.leaf.written.set(written);
+        }
+        hit.written()
     }
 
     /// Stores a verdict under its trace, if its validity allows it. Says whether it did.
@@ -129,7 +147,8 @@ impl SharedCache {
 
     /// What the cache has seen and holds. Waits for writers.
     pub fn statistics(&self) -> Statistics {
-        self.counters.add_to(self.forest.statistics())
+        let held = self.forest.statistics();
+        self.counters.add_to(Statistics { bytes: held.bytes + self.written.bytes(), ..held })
     }
 }
 
@@ -149,6 +168,11 @@ impl Hit {
     /// The trace that the verdict was stored under.
     pub fn trace(&self) -> Trace {
         self.node.trace()
+    }
+
+    /// What is said about the verdict, if it is kept.
+    pub fn written(&self) -> Option<&[u8]> {
+        self.leaf.written.get().map(Written::text)
     }
 
     /// Whether the verdict is in the last tenth of its life, so that it is worth renewing.

@@ -12,7 +12,7 @@ mod verdict;
 pub use quota::{Counted, Counter, Grant, QuotaAnswer, decode_quota, encode_quota};
 pub use references::{InvalidReferences, decode_references, encode_references};
 pub use trace::{InvalidTrace, decode_trace, encode_trace};
-pub use verdict::{Precondition, Uncacheable, decode_precondition, encode_precondition};
+pub use verdict::{Precondition, Uncacheable, decode_precondition, encode_precondition, encode_validity};
 
 #[cfg(test)]
 mod tests;

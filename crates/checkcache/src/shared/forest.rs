@@ -264,7 +264,7 @@ impl Plot {
             };
         }
         self.held.bytes += leaf.weight();
-        match at.leaf.swap(Some(Arc::new(leaf))) {
+        match at.set_leaf(Some(Arc::new(leaf))) {
             Some(before) => self.held.bytes -= before.weight(),
             None => {
                 self.held.leaves += 1;
@@ -278,13 +278,13 @@ impl Plot {
     fn evict(&mut self, now: Tick) {
         let mut spared = 0;
         while let Some(node) = self.ring.pop_front() {
-            let is_alive = node.leaf.load().as_ref().is_some_and(|leaf| leaf.life.unusable(now).is_none());
+            let is_alive = node.leaf().is_some_and(|leaf| leaf.life.unusable(now).is_none());
             if is_alive && node.take_use() && spared < limits::SECOND_CHANCES {
                 spared += 1;
                 self.ring.push_back(node);
                 continue;
             }
-            if let Some(leaf) = node.leaf.swap(None) {
+            if let Some(leaf) = node.set_leaf(None) {
                 self.held.leaves -= 1;
                 self.held.bytes -= leaf.weight();
             }
@@ -297,7 +297,7 @@ impl Plot {
     fn prune(&mut self, from: Arc<Node>) {
         let mut at = from;
         while at.children.load(Ordering::Relaxed) == 0
-            && at.leaf.load().is_none()
+            && at.leaf().is_none()
             && let Some(parent) = self.tree.remove(&at)
         {
             self.held.nodes -= 1;

@@ -181,6 +181,24 @@ fn answers_without_an_order_get_trees_of_their_own_up_to_a_limit() {
 }
 
 #[test]
+fn what_is_sent_is_written_once_if_there_is_room() {
+    let cache = SharedCache::new(Limits { leaves: 10, nodes: 100, bytes: 16_000 }, SEED);
+    store(&cache, &bag(1), 0, Validity::Revision);
+    store(&cache, &bag(2), 0, Validity::Revision);
+    let found = |number| match cache.lookup(&root(1), &bag(number), Tick(0)) {
+        Lookup::Hit(hit) => hit,
+        Lookup::Miss(_) => panic!("it is stored"),
+    };
+    let before = cache.statistics().bytes;
+    assert_eq!(cache.written(&found(1), |_| vec![1; 1000]), Some(&[1; 1000][..]));
+    assert_eq!(cache.written(&found(1), |_| panic!("it is written already")), Some(&[1; 1000][..]));
+    assert_eq!(cache.written(&found(2), |_| vec![2; 1000]), None);
+    assert!(cache.statistics().bytes >= before + 1000);
+    drop(cache.clear());
+    assert_eq!(cache.statistics().bytes, 0);
+}
+
+#[test]
 fn looking_again_counts_as_nothing() {
     let cache = cache(10);
     assert!(cache.look_again(&root(1), &bag(1), Tick(0)).is_none());

@@ -11,6 +11,7 @@ use std::sync::{Arc, OnceLock};
 use attributes::AttributeSource;
 
 use super::sync::{self, ArcSwapOption, AtomicBool, Equivalent, Found, Ordering, Pin, Set};
+use super::written::Written;
 use crate::edge::Edge;
 use crate::kept::Kept;
 use crate::life::Life;
@@ -33,7 +34,9 @@ pub(super) struct Node {
     /// How the parent's test came out for requests that get here.
     outcome: Kept,
     question: OnceLock<Arc<Question>>,
-    pub(super) leaf: ArcSwapOption<Leaf>,
+    leaf: ArcSwapOption<Leaf>,
+    /// Whether there is a leaf. Most nodes of a walk have none, and it costs less to see that here.
+    has_leaf: AtomicBool,
     /// Whether the verdict was found lately. For the choice of what is evicted, which may err.
     is_used: AtomicBool,
     /// For the writer alone.
@@ -46,6 +49,8 @@ pub(super) struct Leaf {
     pub(super) verdict: Arc<Verdict>,
     pub(super) life: Life,
     is_renewing: AtomicBool,
+    /// The answer as it is sent, once it was.
+    pub(super) written: OnceLock<Written>,
 }
 
 /// A node as the table of edges has it: under its parent and its outcome.
@@ -123,7 +128,7 @@ impl<'p> walk::Tree for View<'p> {
     }
 
     fn leaf(&self, at: &Self::At) -> Option<Arc<Leaf>> {
-        at.0.leaf.load_full()
+        at.0.leaf()
     }
 
     fn life(leaf: &Arc<Leaf>) -> &Life {
@@ -141,6 +146,7 @@ impl Node {
             outcome: outcome.into(),
             question: OnceLock::new(),
             leaf: ArcSwapOption::from(None),
+            has_leaf: AtomicBool::new(false),
             is_used: AtomicBool::new(false),
             children: AtomicU32::new(0),
         }
@@ -159,6 +165,19 @@ impl Node {
         // There is one writer, so nobody was faster.
         let _ = self.question.set(question);
         weight
+    }
+
+    /// The verdict, if there is one. Whoever comes while it is set may see none.
+    pub(super) fn leaf(&self) -> Option<Arc<Leaf>> {
+        if self.has_leaf.load(Ordering::Acquire) { self.leaf.load_full() } else { None }
+    }
+
+    /// Puts a leaf there, or takes it off; returns the one that was there. Only the writer does.
+    pub(super) fn set_leaf(&self, leaf: Option<Arc<Leaf>>) -> Option<Arc<Leaf>> {
+        let has_leaf = leaf.is_some();
+        let before = self.leaf.swap(leaf);
+        self.has_leaf.store(has_leaf, Ordering::Release);
+        before
     }
 
     /// Someone found the verdict.
@@ -203,7 +222,7 @@ impl Node {
 
 impl Leaf {
     pub(super) fn new(verdict: Arc<Verdict>, life: Life) -> Self {
-        Self { verdict, life, is_renewing: AtomicBool::new(false) }
+        Self { verdict, life, is_renewing: AtomicBool::new(false), written: OnceLock::new() }
     }
 
     /// Says yes once.

@@ -70,13 +70,7 @@ pub fn encode_precondition(
     // requests that have the map.
     let no_map = trace.observations().iter().any(|seen| seen.outcome == Outcome::NoMap);
     let validity = if no_map && !accepts_trace { Validity::Never } else { validity };
-    let (valid_duration, valid_use_count) = match validity {
-        Validity::Never => (Some(Duration::ZERO), 0),
-        Validity::For { ttl, uses } => {
-            (Some(ttl), uses.map_or(-1, |uses| i32::try_from(uses).unwrap_or(i32::MAX)))
-        }
-        Validity::Revision => ((!accepts_trace).then_some(UNTOLD_TTL), -1),
-    };
+    let (valid_duration, valid_use_count) = encode_validity(validity, accepts_trace);
     let attributes = (!verdict.attributes.is_empty()).then(|| {
         let mut words = Compressor::new(dictionary, word_count as usize);
         let mut message = words.add(&verdict.attributes);
@@ -90,7 +84,7 @@ pub fn encode_precondition(
             message: verdict.status.message.clone(),
             details: Vec::new(),
         }),
-        valid_duration: valid_duration.map(|ttl| attributes::Duration::from(ttl).into()),
+        valid_duration,
         valid_use_count,
         attributes,
         referenced_attributes: (!accepts_trace).then(|| encode_references(trace, dictionary, word_count)),
@@ -98,6 +92,18 @@ pub fn encode_precondition(
         trace: accepts_trace.then(|| encode_trace(trace, dictionary, word_count)),
         refused_by: refused_by.unwrap_or_default().to_owned(),
     }
+}
+
+/// Writes for how long a verdict may be used, and how often: of a precondition, the duration and the count.
+pub fn encode_validity(validity: Validity, accepts_trace: bool) -> (Option<proto::Duration>, i32) {
+    let (ttl, uses) = match validity {
+        Validity::Never => (Some(Duration::ZERO), 0),
+        Validity::For { ttl, uses } => {
+            (Some(ttl), uses.map_or(-1, |uses| i32::try_from(uses).unwrap_or(i32::MAX)))
+        }
+        Validity::Revision => ((!accepts_trace).then_some(UNTOLD_TTL), -1),
+    };
+    (ttl.map(|ttl| attributes::Duration::from(ttl).into()), uses)
 }
 
 /// Reads a verdict that came in answer to a request with the attributes `source`, sent with the first `word_count`

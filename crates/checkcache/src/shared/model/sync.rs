@@ -53,12 +53,8 @@ impl<T> ArcSwap<T> {
 }
 
 impl<T> ArcSwapOption<T> {
-    pub(super) fn load(&self) -> Option<Arc<T>> {
-        step(&self.0).clone()
-    }
-
     pub(super) fn load_full(&self) -> Option<Arc<T>> {
-        self.load()
+        step(&self.0).clone()
     }
 
     pub(super) fn swap(&self, value: Option<Arc<T>>) -> Option<Arc<T>> {
