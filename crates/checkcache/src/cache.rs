@@ -109,6 +109,7 @@ pub struct Hit<'c> {
     cache: &'c CheckCache,
     node: NodeId,
     leaf: &'c Leaf,
+    life: &'c Life,
     now: Tick,
 }
 
@@ -170,12 +171,12 @@ impl CheckCache {
         };
         self.statistics.hits += 1;
         self.nodes.touch(node);
-        if let Some(leaf) = self.nodes.leaf_mut(node) {
-            leaf.life.spend();
+        if let Some(life) = self.nodes.life_mut(node) {
+            life.spend();
         }
-        match self.nodes.leaf(node) {
-            Some(leaf) => Lookup::Hit(Hit { cache: self, node, leaf, now }),
-            None => Lookup::Miss(Vacancy::new(reason, generation)),
+        match (self.nodes.leaf(node), self.nodes.life(node)) {
+            (Some(leaf), Some(life)) => Lookup::Hit(Hit { cache: self, node, leaf, life, now }),
+            _ => Lookup::Miss(Vacancy::new(reason, generation)),
         }
     }
 
@@ -201,7 +202,7 @@ impl CheckCache {
         }
         let node = self.grow(root, trace);
         self.statistics.insertions += 1;
-        self.nodes.set_leaf(node, Leaf::new(verdict, life, self.statistics.insertions));
+        self.nodes.set_leaf(node, Leaf::new(verdict, self.statistics.insertions), life);
         self.evict();
         true
     }
@@ -378,7 +379,7 @@ impl Statistics {
 
 impl<'c> walk::Tree for Grown<'c> {
     type At = NodeId;
-    type Leaf = &'c Leaf;
+    type Leaf = &'c Life;
 
     #[inline]
     fn question<'a>(&'a self, at: &'a NodeId) -> Option<&'a Question> {
@@ -391,13 +392,13 @@ impl<'c> walk::Tree for Grown<'c> {
     }
 
     #[inline]
-    fn leaf(&self, at: &NodeId) -> Option<&'c Leaf> {
-        self.nodes.leaf(*at)
+    fn leaf(&self, at: &NodeId) -> Option<&'c Life> {
+        self.nodes.life(*at)
     }
 
     #[inline]
-    fn life<'a>(leaf: &'a &'c Leaf) -> &'a Life {
-        &leaf.life
+    fn life<'a>(life: &'a &'c Life) -> &'a Life {
+        life
     }
 }
 
@@ -440,12 +441,12 @@ impl Hit<'_> {
 
     /// How long the verdict may be used from now on.
     pub fn validity(&self) -> Validity {
-        self.leaf.life.left(self.now)
+        self.life.left(self.now)
     }
 
     /// Whether the verdict is in the last tenth of its life, so that it is worth renewing.
     pub fn is_ending(&self) -> bool {
-        self.leaf.life.is_ending(self.now)
+        self.life.is_ending(self.now)
     }
 
     /// The right to renew a verdict that is in the last tenth of its life. One caller gets it, once for each life.

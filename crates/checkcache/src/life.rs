@@ -5,12 +5,15 @@ use crate::{MissReason, Tick, Validity, limits};
 /// Both caches keep one beside each verdict.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Life {
-    /// `None`: as long as the snapshot.
-    expires: Option<Tick>,
+    /// [`NEVER`]: as long as the snapshot.
+    expires: Tick,
     /// When the last tenth begins.
-    ends_from: Option<Tick>,
+    ends_from: Tick,
     uses_left: Option<u32>,
 }
+
+/// No clock gets there: it is centuries away, counted in nanoseconds.
+const NEVER: Tick = Tick(u64::MAX);
 
 impl Life {
     /// A life that begins now, if the validity allows for one.
@@ -20,12 +23,12 @@ impl Life {
         }
         match validity {
             Validity::Never => None,
-            Validity::Revision => Some(Self { expires: None, ends_from: None, uses_left: None }),
+            Validity::Revision => Some(Self { expires: NEVER, ends_from: NEVER, uses_left: None }),
             Validity::For { ttl, uses } => {
                 let ttl = ttl.min(limits::TTL_MAX);
                 Some(Self {
-                    expires: Some(now.after(ttl)),
-                    ends_from: Some(now.after(ttl.saturating_sub(ttl / limits::LAST_PART))),
+                    expires: now.after(ttl),
+                    ends_from: now.after(ttl.saturating_sub(ttl / limits::LAST_PART)),
                     uses_left: uses,
                 })
             }
@@ -35,7 +38,7 @@ impl Life {
     /// Why the verdict cannot be used, if it cannot.
     #[inline]
     pub(crate) fn unusable(&self, now: Tick) -> Option<MissReason> {
-        if self.expires.is_some_and(|expires| now >= expires) {
+        if self.expires != NEVER && now >= self.expires {
             return Some(MissReason::Expired);
         }
         (self.uses_left == Some(0)).then_some(MissReason::UsedUp)
@@ -43,7 +46,7 @@ impl Life {
 
     /// Whether little of the time is left.
     pub(crate) fn is_ending(&self, now: Tick) -> bool {
-        self.ends_from.is_some_and(|from| now >= from)
+        self.ends_from != NEVER && now >= self.ends_from
     }
 
     /// One use less.
@@ -56,8 +59,8 @@ impl Life {
     /// For how long the verdict may be used from now on.
     pub(crate) fn left(&self, now: Tick) -> Validity {
         match self.expires {
-            None => Validity::Revision,
-            Some(expires) => Validity::For { ttl: expires.since(now), uses: self.uses_left },
+            NEVER => Validity::Revision,
+            expires => Validity::For { ttl: expires.since(now), uses: self.uses_left },
         }
     }
 }

@@ -1,7 +1,8 @@
 //! The nodes, in one table with a list of free places, and the order in which their verdicts were used.
 //!
 //! The order is a table of its own beside the nodes: a hit moves one verdict to its end, which changes the places of
-//! two others that the lookup has no other business with.
+//! two others that the lookup has no other business with. What is left of a verdict's life is there too, since every
+//! lookup needs it, and the verdict only whoever found it.
 
 use std::cell::Cell;
 use std::num::NonZeroU32;
@@ -17,11 +18,10 @@ use crate::{Observation, Outcome, Target, Test, Trace, Verdict};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct NodeId(NonZeroU32);
 
-/// A verdict and what is left of its validity.
+/// A verdict.
 #[derive(Debug)]
 pub(super) struct Leaf {
     pub(super) verdict: Verdict,
-    pub(super) life: Life,
     pub(super) is_renewing: Cell<bool>,
     /// Which insertion it came with.
     pub(super) serial: u64,
@@ -42,18 +42,20 @@ pub(super) struct Node {
 
 const _: () = assert!(size_of::<Option<Node>>() == 64);
 
-/// Whose verdicts were used just after and just before that of a node.
+/// Whose verdicts were used just after and just before that of a node, and what is left of its validity.
 #[derive(Debug, Clone, Copy, Default)]
-struct Neighbours {
+struct Turn {
     newer: Option<NodeId>,
     older: Option<NodeId>,
+    /// There if the node has a leaf.
+    life: Option<Life>,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct Nodes {
     places: Vec<Option<Node>>,
     /// As long as the places.
-    order: Vec<Neighbours>,
+    order: Vec<Turn>,
     free: Vec<NodeId>,
     questions: Questions,
     newest: Option<NodeId>,
@@ -94,13 +96,13 @@ impl Node {
     }
 
     fn weight(&self) -> usize {
-        size_of::<Option<Self>>() + size_of::<Neighbours>() + size_of::<NodeId>() * 2 + self.outcome.weight()
+        size_of::<Option<Self>>() + size_of::<Turn>() + size_of::<NodeId>() * 2 + self.outcome.weight()
     }
 }
 
 impl Leaf {
-    pub(super) fn new(verdict: Verdict, life: Life, serial: u64) -> Self {
-        Self { verdict, life, is_renewing: Cell::new(false), serial }
+    pub(super) fn new(verdict: Verdict, serial: u64) -> Self {
+        Self { verdict, is_renewing: Cell::new(false), serial }
     }
 
     fn weight(&self) -> usize {
@@ -147,7 +149,7 @@ impl Nodes {
             return free;
         }
         self.places.push(Some(node));
-        self.order.push(Neighbours::default());
+        self.order.push(Turn::default());
         NodeId::at(self.places.len() - 1)
     }
 
@@ -186,13 +188,21 @@ impl Nodes {
         self.get(id)?.leaf.as_deref()
     }
 
+    /// What is left of the validity of a node's verdict, if it has one.
     #[inline]
-    pub(super) fn leaf_mut(&mut self, id: NodeId) -> Option<&mut Leaf> {
-        self.get_mut(id)?.leaf.as_deref_mut()
+    pub(super) fn life(&self, id: NodeId) -> Option<&Life> {
+        // Most nodes of a walk have none, which is written in the node.
+        self.leaf(id)?;
+        self.order.get(id.index())?.life.as_ref()
+    }
+
+    #[inline]
+    pub(super) fn life_mut(&mut self, id: NodeId) -> Option<&mut Life> {
+        self.order_mut(id)?.life.as_mut()
     }
 
     /// Puts a leaf on a node, as the one used last.
-    pub(super) fn set_leaf(&mut self, id: NodeId, leaf: Leaf) {
+    pub(super) fn set_leaf(&mut self, id: NodeId, leaf: Leaf, life: Life) {
         self.take_leaf(id);
         let weight = leaf.weight();
         if let Some(node) = self.get_mut(id) {
@@ -200,6 +210,9 @@ impl Nodes {
             self.leaves += 1;
             self.bytes += weight;
             self.link(id);
+            if let Some(own) = self.order_mut(id) {
+                own.life = Some(life);
+            }
         }
     }
 
@@ -209,6 +222,9 @@ impl Nodes {
         self.leaves -= 1;
         self.bytes -= leaf.weight();
         self.unlink(id);
+        if let Some(own) = self.order_mut(id) {
+            own.life = None;
+        }
     }
 
     /// Makes a leaf the one used last.
@@ -226,7 +242,7 @@ impl Nodes {
     fn link(&mut self, id: NodeId) {
         let before = self.newest.replace(id);
         if let Some(own) = self.order_mut(id) {
-            *own = Neighbours { newer: None, older: before };
+            (own.newer, own.older) = (None, before);
         }
         match before.and_then(|before| self.order_mut(before)) {
             Some(before) => before.newer = Some(id),
@@ -235,7 +251,7 @@ impl Nodes {
     }
 
     fn unlink(&mut self, id: NodeId) {
-        let Some(Neighbours { newer, older }) = self.order_mut(id).map(std::mem::take) else { return };
+        let Some(Turn { newer, older, life: _ }) = self.order.get(id.index()).copied() else { return };
         match newer.and_then(|newer| self.order_mut(newer)) {
             Some(newer) => newer.older = older,
             None => self.newest = older,
@@ -246,7 +262,7 @@ impl Nodes {
         }
     }
 
-    fn order_mut(&mut self, id: NodeId) -> Option<&mut Neighbours> {
+    fn order_mut(&mut self, id: NodeId) -> Option<&mut Turn> {
         self.order.get_mut(id.index())
     }
 
