@@ -8,7 +8,9 @@ mod check;
 mod demand;
 mod feed;
 mod quota;
+mod reply;
 mod report;
+mod service;
 mod status;
 
 use std::panic::AssertUnwindSafe;
@@ -22,6 +24,8 @@ use tokio::sync::Semaphore;
 use tonic::{Request, Response, Status};
 
 pub use self::feed::FeedService;
+use self::reply::Reply;
+pub use self::service::MixerGrpc;
 use self::status::KnownWords;
 use crate::l2::L2;
 use crate::limits;
@@ -55,6 +59,10 @@ impl MixerService {
         Self { runtime, l2, words, telemetry, hash_seed, permits }
     }
 
+    async fn reply(&self, request: CheckRequest) -> Result<Response<Reply>, Status> {
+        self.guarded(proto::path::CHECK, self.answer_check(request)).await
+    }
+
     async fn guarded<T>(
         &self,
         method: &str,
@@ -81,7 +89,8 @@ impl MixerService {
 #[tonic::async_trait]
 impl Mixer for MixerService {
     async fn check(&self, request: Request<CheckRequest>) -> Result<Response<CheckResponse>, Status> {
-        self.guarded(proto::path::CHECK, self.answer_check(request.into_inner())).await
+        let reply = self.reply(request.into_inner()).await?.into_inner();
+        reply.into_message().map(Response::new)
     }
 
     async fn report(&self, request: Request<ReportRequest>) -> Result<Response<ReportResponse>, Status> {

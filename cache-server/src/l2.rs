@@ -84,20 +84,27 @@ impl L2 {
         bag: Arc<Bag>,
         telemetry: &Arc<Telemetry>,
     ) -> Answer {
-        let request = Request { active: Arc::clone(active), bag, telemetry: Arc::clone(telemetry) };
-        let Some(cache) = &self.cache else {
-            return Answer::Decided { decided: request.decide().await, missed: None };
-        };
-        match cache.lookup(&request.root(), &*request.bag, self.now()) {
-            Lookup::Hit(hit) => {
-                self.renew_if_ending(&hit, request);
+        let looked = self.cache.as_ref().map(|cache| cache.lookup(&root(active), &*bag, self.now()));
+        // What all requests share is counted once more only by those that go on with it.
+        let request = || Request { active: Arc::clone(active), bag, telemetry: Arc::clone(telemetry) };
+        match looked {
+            None => Answer::Decided { decided: request().decide().await, missed: None },
+            Some(Lookup::Hit(hit)) => {
+                if hit.is_ending() {
+                    self.renew(&hit, request());
+                }
                 Answer::Found(hit)
             }
-            Lookup::Miss(vacancy) => {
+            Some(Lookup::Miss(vacancy)) => {
                 let missed = Some(vacancy.reason());
-                Answer::Decided { decided: self.fly(vacancy, request).await, missed }
+                Answer::Decided { decided: self.fly(vacancy, request()).await, missed }
             }
         }
+    }
+
+    /// What is said about a verdict that was found, kept from when it was said first; see [`SharedCache::written`].
+    pub fn written<'h>(&self, hit: &'h Hit, write: impl FnOnce(&Hit) -> Vec<u8>) -> Option<&'h [u8]> {
+        self.cache.as_ref()?.written(hit, write)
     }
 
     /// Forgets every verdict of other revisions.
@@ -153,10 +160,7 @@ impl L2 {
     }
 
     /// Begins to renew a verdict that is about to expire, if nobody has, and if not too many are.
-    fn renew_if_ending(self: &Arc<Self>, hit: &Hit, request: Request) {
-        if !hit.is_ending() {
-            return;
-        }
+    fn renew(self: &Arc<Self>, hit: &Hit, request: Request) {
         // First the permit, since the right to renew is there only once.
         let Ok(permit) = Arc::clone(&self.renewals).try_acquire_owned() else { return };
         let Some(vacancy) = hit.renew() else { return };
@@ -207,6 +211,10 @@ async fn pilot(landing: Landing, telemetry: &Telemetry, decide: impl Future<Outp
             telemetry::panicked("flight", runtime::panic_message(&*panic));
         }
     }
+}
+
+fn root(active: &Active) -> Root {
+    Root { revision: active.snapshot.revision(), quota: None }
 }
 
 /// Frees much memory where no request waits for it.
@@ -285,7 +293,7 @@ impl From<Decision> for Decided {
 
 impl Request {
     fn root(&self) -> Root {
-        Root { revision: self.active.snapshot.revision(), quota: None }
+        root(&self.active)
     }
 
     async fn decide(&self) -> Arc<Decided> {

@@ -11,7 +11,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use attributes::Dictionary;
 use axum::Router;
 use proto::feed::feed_server::FeedServer;
-use proto::v1::mixer_server::MixerServer;
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -21,7 +20,7 @@ use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
 use crate::admin::{self, Admin};
-use crate::api::{FeedService, MixerService};
+use crate::api::{FeedService, MixerGrpc, MixerService};
 use crate::l2::L2;
 use crate::runtime::{Editor, Loads, Reloader, Runtime, Store, StoreAddress};
 use crate::telemetry::{self, Telemetry};
@@ -148,7 +147,7 @@ impl Server {
             .max_concurrent_streams(limits::CONNECTION_STREAMS)
             .http2_keepalive_interval(Some(limits::KEEPALIVE))
             .http2_keepalive_timeout(Some(limits::KEEPALIVE))
-            .add_service(MixerServer::new(service).max_decoding_message_size(limits::MESSAGE_BYTES))
+            .add_service(MixerGrpc::new(service))
             .add_service(FeedServer::new(feed).max_decoding_message_size(limits::MESSAGE_BYTES))
             .add_service(health_service)
             .add_service(reflection);

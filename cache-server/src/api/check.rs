@@ -5,18 +5,21 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use attributes::wire::Expander;
+use checkcache::shared::Hit;
 use checkcache::wire::{encode_precondition, encode_quota};
-use checkcache::{Code, Revision, Verdict};
+use checkcache::{Code, Revision, Validity, Verdict};
+use prost::Message as _;
+use proto::v1::check_response::PreconditionResult;
 use proto::v1::{CheckRequest, CheckResponse};
 use tonic::Status;
 
-use super::{MixerService, demand, quota, status};
+use super::{MixerService, Reply, demand, quota, status};
 use crate::l2::Answer;
 use crate::runtime::{Active, Allocation};
 use crate::telemetry::CheckResult;
 
 impl MixerService {
-    pub(super) async fn answer_check(&self, request: CheckRequest) -> Result<CheckResponse, Status> {
+    pub(super) async fn answer_check(&self, request: CheckRequest) -> Result<Reply, Status> {
         let begin = Instant::now();
         let CheckRequest {
             attributes,
@@ -36,7 +39,7 @@ impl MixerService {
         let active = self.runtime.active().map_err(|error| status::unconfigured(&error))?;
         let revision = active.snapshot.revision();
         if !is_enough(&active, demand_revision) {
-            return Ok(self.ask_for_more(&active));
+            return Ok(self.ask_for_more(&active).into());
         }
 
         let bag = Arc::new(bag);
@@ -53,14 +56,19 @@ impl MixerService {
         let encode = |Allocation { grant, counted }: &Allocation| {
             encode_quota(grant, counted, &self.words.dictionary, global_word_count, accepts_trace)
         };
-        Ok(CheckResponse {
-            precondition: Some(self.precondition(&answer, global_word_count, accepts_trace)),
+        let is_kept = accepts_trace && global_word_count == self.words.count() && self.is_written(&answer);
+        let message = CheckResponse {
+            precondition: (!is_kept).then(|| self.precondition(&answer, global_word_count, accepts_trace)),
             quotas: allocations.iter().map(|(name, allocation)| (name.clone(), encode(allocation))).collect(),
             revision: if accepts_trace { revision.0 } else { 0 },
             hash_seed: if accepts_trace { self.hash_seed.to_vec() } else { Vec::new() },
             demand: None,
             global_word_count: if accepts_trace { self.words.count() } else { 0 },
             dictionary_digest: if accepts_trace { self.words.digest() } else { 0 },
+        };
+        Ok(match answer {
+            Answer::Found(hit) if is_kept => Reply::found(message, hit),
+            Answer::Found(_) | Answer::Decided { .. } => message.into(),
         })
     }
 
@@ -79,12 +87,20 @@ impl MixerService {
         }
     }
 
-    fn precondition(
-        &self,
-        answer: &Answer,
-        word_count: u32,
-        accepts_trace: bool,
-    ) -> proto::v1::check_response::PreconditionResult {
+    /// Whether what is said about a verdict, to whoever has all words and takes traces, is kept beside it.
+    fn is_written(&self, answer: &Answer) -> bool {
+        let Answer::Found(hit) = answer else { return false };
+        let write = |hit: &Hit| {
+            let dictionary = &self.words.dictionary;
+            // For how long the verdict may be used is added to it each time.
+            let (verdict, lasting) = (hit.verdict(), Validity::Revision);
+            encode_precondition(verdict, lasting, &hit.trace(), dictionary, self.words.count(), true)
+                .encode_to_vec()
+        };
+        self.l2.written(hit, write).is_some()
+    }
+
+    fn precondition(&self, answer: &Answer, word_count: u32, accepts_trace: bool) -> PreconditionResult {
         let (verdict, validity, trace) = (answer.verdict(), answer.validity(), answer.trace());
         encode_precondition(verdict, validity, &trace, &self.words.dictionary, word_count, accepts_trace)
     }

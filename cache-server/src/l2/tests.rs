@@ -320,6 +320,19 @@ async fn a_change_of_configuration_is_why_it_missed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_kept_to_be_sent_is_what_would_be_written() {
+    for validity in [of_seconds(100), Validity::Revision] {
+        let world = World::open(100);
+        world.answer_with(validity);
+        let decided = world.ask(&path("/a")).await.unwrap();
+        for _ in 0..2 {
+            assert_eq!(world.ask(&path("/a")).await.unwrap(), decided);
+        }
+        assert_eq!(world.calls(), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_verdict_is_renewed_before_it_expires() {
     let world = World::open(100);
     assert_eq!(world.check(&path("/a")).await, ("1".to_owned(), 100));
