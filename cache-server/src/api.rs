@@ -32,7 +32,8 @@ use crate::limits;
 use crate::runtime::Runtime;
 use crate::telemetry::{self, Telemetry};
 
-/// The service.
+/// The service. A clone is another handle on the same.
+#[derive(Clone)]
 pub struct MixerService {
     runtime: Arc<Runtime>,
     l2: Arc<L2>,
@@ -40,7 +41,7 @@ pub struct MixerService {
     telemetry: Arc<Telemetry>,
     /// What clients seed their hash tables with. Not what this server's own tables are seeded with.
     hash_seed: [u8; 16],
-    permits: Semaphore,
+    permits: Arc<Semaphore>,
 }
 
 impl MixerService {
@@ -54,7 +55,7 @@ impl MixerService {
         telemetry: Arc<Telemetry>,
         hash_seed: [u8; 16],
     ) -> Self {
-        let permits = Semaphore::new(limits::REQUESTS_IN_FLIGHT);
+        let permits = Arc::new(Semaphore::new(limits::REQUESTS_IN_FLIGHT));
         let words = KnownWords { dictionary, is_given: is_dictionary_given };
         Self { runtime, l2, words, telemetry, hash_seed, permits }
     }
@@ -94,7 +95,13 @@ impl Mixer for MixerService {
     }
 
     async fn report(&self, request: Request<ReportRequest>) -> Result<Response<ReportResponse>, Status> {
-        self.guarded(proto::path::REPORT, self.answer_report(request.into_inner())).await
+        // A proxy that ends sends what it still has and is gone. What has come is worked through all the same.
+        let service = self.clone();
+        let answer = async move {
+            let answer = service.answer_report(request.into_inner());
+            service.guarded(proto::path::REPORT, answer).await
+        };
+        tokio::spawn(answer).await.unwrap_or_else(|_| Err(Status::unavailable("the server is ending")))
     }
 }
 

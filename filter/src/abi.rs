@@ -91,6 +91,7 @@ unsafe extern "C" {
     fn proxy_grpc_cancel(token: u32) -> u32;
     fn proxy_get_status(code: *mut u32, data: *mut *mut u8, size: *mut usize) -> u32;
     fn proxy_set_effective_context(context: u32) -> u32;
+    fn proxy_done() -> u32;
     fn proxy_define_metric(kind: u32, name: *const u8, name_size: usize, metric: *mut u32) -> u32;
     fn proxy_increment_metric(metric: u32, offset: i64) -> u32;
 }
@@ -290,6 +291,12 @@ pub(crate) fn grpc_status_message() -> String {
 pub(crate) fn set_effective_context(context: u32) -> Result<()> {
     // SAFETY: only numbers.
     check(unsafe { proxy_set_effective_context(context) })
+}
+
+/// Nothing is left to do for the effective context, which was not done when it was told to end.
+pub(crate) fn done() -> Result<()> {
+    // SAFETY: no arguments.
+    check(unsafe { proxy_done() })
 }
 
 /// Defines a counter or a gauge.

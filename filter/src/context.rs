@@ -35,6 +35,8 @@ pub(crate) struct Root {
     calls: HashMap<u32, (Shared, Purpose)>,
     /// The stream on which the server says what changed, by token.
     feed: Option<(u32, Shared)>,
+    /// Whether the proxy has told it to end and waits for it to be done.
+    is_ending: bool,
 }
 
 /// What a call of the root's is for.
@@ -97,7 +99,15 @@ fn now() -> Now {
 
 impl Root {
     pub(crate) fn new(id: u32) -> Self {
-        Self { id, client: None, retired: Vec::new(), metrics: Vec::new(), calls: HashMap::new(), feed: None }
+        Self {
+            id,
+            client: None,
+            retired: Vec::new(),
+            metrics: Vec::new(),
+            calls: HashMap::new(),
+            feed: None,
+            is_ending: false,
+        }
     }
 
     fn clients(&self) -> Vec<Shared> {
@@ -188,6 +198,23 @@ impl Root {
         }
     }
 
+    /// Whether nothing is left that the server was to hear, or to say.
+    fn is_idle(&self) -> bool {
+        self.calls.is_empty() && self.clients().iter().all(|client| client.borrow().is_idle())
+    }
+
+    /// Tells the proxy once it has ended.
+    fn end_if_idle(&mut self) {
+        if self.is_ending && self.is_idle() {
+            self.is_ending = false;
+            for client in self.clients() {
+                self.publish_counts(&client);
+            }
+            // There is nobody to tell if that fails: the proxy does not wait any more.
+            let _ = abi::done();
+        }
+    }
+
     fn unwatched(&mut self, client: &Shared, failure: &GrpcFailure) {
         let effects = client.borrow_mut().on_feed_closed(failure, now());
         self.perform(client, effects);
@@ -195,10 +222,26 @@ impl Root {
 }
 
 impl Context for Root {
+    /// The proxy lets go of the plugin. Where the machine lives on, as for another plugin of the same module, it waits
+    /// until the server has heard the rest; where the machine ends, what it sends now is all that can still arrive.
+    fn on_done(&mut self) -> bool {
+        if let Some((token, _)) = self.feed.take() {
+            let _ = abi::grpc_cancel(token);
+        }
+        for client in self.clients() {
+            let effects = client.borrow_mut().on_end(now());
+            self.perform(&client, effects);
+            self.publish_counts(&client);
+        }
+        self.is_ending = !self.is_idle();
+        !self.is_ending
+    }
+
     fn on_grpc_call_response(&mut self, token: u32, status: u32, response_size: usize) {
         let Some((client, purpose)) = self.calls.remove(&token) else { return };
         let message = if status == 0 { Ok(message(response_size)) } else { Err(failure(status)) };
         self.answered(&client, purpose, message.as_deref().map_err(Clone::clone));
+        self.end_if_idle();
     }
 
     fn on_grpc_stream_message(&mut self, token: u32, size: usize) {
@@ -265,6 +308,7 @@ impl RootContext for Root {
             Purpose::Check(stream) => client.borrow().awaits(*stream, *token),
             Purpose::Report(_) | Purpose::Renewal(_) | Purpose::Allocation(_) => true,
         });
+        self.end_if_idle();
     }
 
     fn create_http_context(&self, id: u32) -> Option<Box<dyn HttpContext>> {

@@ -206,6 +206,45 @@ impl Bootstrap {
         self
     }
 
+    /// Puts the listeners into a file that Envoy watches, so that they can change while it runs:
+    /// [`Bootstrap::write_listeners`].
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn with_listeners_in(mut self, folder: &Path) -> Result<Self> {
+        self.write_listeners(folder)?;
+        let listeners = self.0["static_resources"].as_object_mut().context("no static resources")?;
+        listeners.remove("listeners");
+        self.0["node"] = json!({ "id": "tests", "cluster": "tests" });
+        let source = json!({ "path_config_source": { "path": listeners_file(folder) } });
+        self.0["dynamic_resources"] = json!({ "lds_config": source });
+        Ok(self)
+    }
+
+    /// Writes the listeners into the file that an Envoy watches.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write_listeners(&self, folder: &Path) -> Result<()> {
+        let mut resources = Vec::new();
+        for listener in self.0["static_resources"]["listeners"].as_array().into_iter().flatten() {
+            let mut resource = listener.clone();
+            resource["@type"] = json!("type.googleapis.com/envoy.config.listener.v3.Listener");
+            resources.push(resource);
+        }
+        // Envoy sees files that are moved into place, not those that are written to.
+        let partial = folder.join("listeners.partial");
+        std::fs::write(&partial, json!({ "resources": resources }).to_string())?;
+        Ok(std::fs::rename(partial, listeners_file(folder))?)
+    }
+
+    /// Takes all listeners out.
+    #[must_use]
+    pub fn without_listeners(mut self) -> Self {
+        self.0["static_resources"]["listeners"] = json!([]);
+        self
+    }
+
     fn each_plugin(&mut self, mut change: impl FnMut(&mut Value)) {
         for filter in managers(&mut self.0).filter(|filter| filter["@type"] == NETWORK_WASM_TYPE) {
             change(&mut filter["config"]);
@@ -218,6 +257,10 @@ impl Bootstrap {
             }
         }
     }
+}
+
+fn listeners_file(folder: &Path) -> std::path::PathBuf {
+    folder.join("listeners.json")
 }
 
 /// What the network filters of all listeners, such as HTTP connection managers, are configured with.

@@ -135,6 +135,9 @@ fn command(binary: &Path, bootstrap: &Bootstrap, folder: &Path) -> Result<Comman
         "warning",
         "--component-log-level",
         "wasm:info",
+        // How long a listener that goes lives on for its connections; Envoy's own default is ten minutes.
+        "--drain-time-s",
+        "1",
     ]);
     Ok(command)
 }

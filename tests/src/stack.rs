@@ -41,6 +41,7 @@ pub struct Plan {
     options: Options,
     backend: Choice,
     concurrency: u32,
+    has_changing_listeners: bool,
 }
 
 enum Choice {
@@ -86,6 +87,12 @@ impl Plan {
         self
     }
 
+    /// Lets Envoy's listeners change while it runs: [`Stack::change_listeners`].
+    pub fn changing_listeners(mut self) -> Self {
+        self.has_changing_listeners = true;
+        self
+    }
+
     /// A scripted Mixer in place of the server.
     pub fn scripted(mut self) -> Self {
         self.backend = Choice::Scripted;
@@ -123,14 +130,19 @@ impl Plan {
             .with_module(&self.programs.filter)
             .with_cluster("mixer", mixer_address)?
             .with_cluster("upstream", upstream.address())?;
-        let envoy = Envoy::start(&self.programs.envoy, &bootstrap, self.concurrency, folder.path()).await?;
+        let started = match self.has_changing_listeners {
+            true => bootstrap.clone().with_listeners_in(folder.path())?,
+            false => bootstrap.clone(),
+        };
+        let envoy = Envoy::start(&self.programs.envoy, &started, self.concurrency, folder.path()).await?;
         Ok(Stack {
             envoy,
+            bootstrap,
             backend,
             upstream,
             programs: self.programs,
             options: self.options,
-            _folder: folder,
+            folder,
         })
     }
 }
@@ -145,7 +157,8 @@ pub struct Stack {
     pub upstream: Upstream,
     programs: Programs,
     options: Options,
-    _folder: TempDir,
+    bootstrap: Bootstrap,
+    folder: TempDir,
 }
 
 impl Stack {
@@ -160,7 +173,16 @@ impl Stack {
             options: Options::new(paths::config("demo")),
             backend: Choice::Server,
             concurrency: 1,
+            has_changing_listeners: false,
         })
+    }
+
+    /// Gives Envoy other listeners than it has. They need [`Plan::changing_listeners`].
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    pub fn change_listeners(&self, change: impl FnOnce(Bootstrap) -> Bootstrap) -> Result<()> {
+        change(self.bootstrap.clone()).write_listeners(self.folder.path())
     }
 
     /// An HTTP/1.1 client to Envoy.

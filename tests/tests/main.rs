@@ -9,6 +9,7 @@ mod compose;
 mod configuration;
 mod demo;
 mod directives;
+mod drain;
 mod failure;
 mod harness;
 mod host;

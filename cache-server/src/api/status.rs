@@ -13,6 +13,7 @@ use crate::runtime::Unconfigured;
 use crate::text;
 
 /// The deployment-wide dictionary, and whom it is shared with.
+#[derive(Clone)]
 pub(super) struct KnownWords {
     pub(super) dictionary: Arc<Dictionary>,
     /// Whether the operator gave it to the server, so that what clients call by number is known to be the same.

@@ -100,6 +100,16 @@ impl Client {
         self.quotas.retire(now.tick);
     }
 
+    /// The proxy lets go of the filter: sends all reports that wait, and gives back the tokens that nobody used. Every
+    /// stream has ended before.
+    pub fn on_end(&mut self, now: Now) -> Vec<Effect> {
+        self.retire(now);
+        self.reports.end();
+        let mut effects = self.due_reports(now);
+        effects.extend(self.due_allocations(now));
+        effects
+    }
+
     /// Whether a stream waits for the answer to a call of this number. Whoever notes calls may forget the others: a call
     /// that was cancelled has no answer.
     pub fn awaits(&self, id: StreamId, token: u32) -> bool {

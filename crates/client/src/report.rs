@@ -25,6 +25,8 @@ pub(crate) struct ReportQueue {
     since: Tick,
     batch_max: usize,
     batch_interval: Duration,
+    /// Whether all that waits goes at once, since nobody comes any more.
+    is_ending: bool,
     sent: Vec<Sent>,
     batches: u32,
     server: Server,
@@ -70,6 +72,7 @@ impl ReportQueue {
             since: Tick::default(),
             batch_max,
             batch_interval,
+            is_ending: false,
             sent: Vec::new(),
             batches: 0,
             server: Server::Unsure,
@@ -93,11 +96,17 @@ impl ReportQueue {
         true
     }
 
+    /// Has everything that waits go at once.
+    pub(crate) fn end(&mut self) {
+        self.is_ending = true;
+    }
+
     /// The next batch to send, if one is due.
     fn next_batch(&mut self, now: Tick) -> Option<Batch> {
         let full = self.waiting.len() >= self.batch_max || self.bytes >= limits::BATCH_BYTES;
         let old = !self.waiting.is_empty() && now.since(self.since) >= self.batch_interval;
-        if !(full || old) || self.sent.len() >= limits::REPORTS_IN_FLIGHT {
+        let due = (full || old) && self.sent.len() < limits::REPORTS_IN_FLIGHT;
+        if !due && !self.is_ending {
             return None;
         }
         let demanded = self.waiting.front()?.0;

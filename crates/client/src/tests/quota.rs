@@ -140,6 +140,11 @@ fn send(client: &mut Client, server: &mut Server, id: u32, host: &FakeHost, now:
 /// A tick whose allocations are answered at once; how many there were.
 fn tick(client: &mut Client, server: &mut Server, now: Now) -> usize {
     let effects = client.on_tick(now);
+    serve(client, server, &effects, now)
+}
+
+/// Answers the allocations among effects; how many there were.
+fn serve(client: &mut Client, server: &mut Server, effects: &[Effect], now: Now) -> usize {
     let allocations = effects.iter().filter_map(|effect| match effect {
         Effect::Allocate { allocation, call } => Some((*allocation, server.answer(call))),
         _ => None,
@@ -403,6 +408,16 @@ fn unused_tokens_go_back_to_a_server_that_takes_them() {
         tick(&mut client, &mut server, at(6 * SECOND));
         assert_eq!(server.left["RequestCount"], if is_ours { 98 } else { 89 });
     }
+}
+
+#[test]
+fn the_end_gives_tokens_back() {
+    let (mut client, mut server) = (client(CHARGED), Server::with(&[("RequestCount", 100)]));
+    send(&mut client, &mut server, 0, &FakeHost::get("/"), at(0));
+    send(&mut client, &mut server, 1, &FakeHost::get("/"), at(1));
+    let effects = client.on_end(at(2));
+    serve(&mut client, &mut server, &effects, at(2));
+    assert_eq!(server.left["RequestCount"], 98);
 }
 
 #[test]

@@ -219,3 +219,34 @@ fn requests_build_on_each_other_only_for_a_server_that_said_that_it_understands(
         client.on_report_answer(id, Ok(&understands), at(1));
     }
 }
+
+#[test]
+fn what_waits_is_sent_at_the_end() {
+    let config = r#"{"mixer": {"cluster": "mixer"}, "report": {"batch_max": 2, "batch_interval": "60s"},
+        "feed": {"enabled": false}}"#;
+    let mut client = client(config);
+    for id in 1..=15 {
+        let host = FakeHost::get("/");
+        request(&mut client, id, &host, &verdict(Code::Ok, ""));
+        client.on_log(StreamId(id), &host, at(10));
+    }
+    let batches = |effects: Vec<Effect>| -> Vec<_> {
+        let report = |effect| match effect {
+            Effect::Report { batch, .. } => batch,
+            other => panic!("not a report: {other:?}"),
+        };
+        effects.into_iter().map(report).collect()
+    };
+    assert_eq!(batches(client.on_tick(at(20))).len(), 4, "full ones, as many as may be on their way");
+    let last = batches(client.on_end(at(30)));
+    assert_eq!(last.len(), 4, "the others, however many: nobody comes after them");
+    assert!(!client.is_idle());
+    assert_eq!(client.on_end(at(31)), [], "nothing twice");
+    for batch in last {
+        assert_eq!(client.on_report_answer(batch, Ok(&[]), at(40)), []);
+    }
+    // The first four are overdue, and lost: it does not wait for ever.
+    client.on_tick(at(6 * SECOND));
+    assert!(client.is_idle());
+    assert!(counts(&mut client).contains(&(Counter::ReportsDropped, 8)));
+}
