@@ -163,7 +163,7 @@ pub(crate) fn buffer(buffer: Buffer, max: usize) -> Result<Vec<u8>> {
 pub(crate) fn map(map: Map) -> Result<Headers> {
     // SAFETY: the host writes a pointer and a size.
     let bytes = take(|data, size| unsafe { proxy_get_header_map_pairs(map as u32, data, size) })?;
-    client::decode_pairs(&bytes).ok_or(UNREADABLE)
+    Headers::decode(bytes).ok_or(UNREADABLE)
 }
 
 /// Replaces all lines of a name by one.

@@ -31,4 +31,14 @@ impl Clock {
             monotonic,
         }
     }
+
+    /// The clock after a reading of the monotonic one alone, on which the wall's is taken to have gone on as it did.
+    pub(crate) fn later(self, monotonic: u64) -> Option<Self> {
+        let step = monotonic.saturating_sub(self.monotonic?);
+        Some(Self {
+            elapsed: Tick(self.elapsed.0.saturating_add(step)),
+            wall: self.wall.saturating_add(step),
+            monotonic: Some(monotonic),
+        })
+    }
 }

@@ -89,10 +89,29 @@ thread_local! {
     static CLOCK: Cell<Clock> = const { Cell::new(Clock::NEW) };
 }
 
+/// What both clocks say.
 fn now() -> Now {
     let now = CLOCK.get().at(abi::monotonic_nanos().ok(), abi::unix_nanos().ok());
     CLOCK.set(now);
-    Now { tick: now.elapsed, unix_nanos: now.wall }
+    last()
+}
+
+/// The time by one clock, for what happens with each request: each tick reads both, so a wall's clock that is set is
+/// heard of then.
+fn soon() -> Now {
+    match abi::monotonic_nanos().ok().and_then(|monotonic| CLOCK.get().later(monotonic)) {
+        Some(later) => {
+            CLOCK.set(later);
+            last()
+        }
+        None => now(),
+    }
+}
+
+/// What the clocks said last, at most a tick ago.
+fn last() -> Now {
+    let Clock { elapsed, wall, .. } = CLOCK.get();
+    Now { tick: elapsed, unix_nanos: wall }
 }
 
 // === impl Root ===
@@ -411,7 +430,7 @@ impl Context for Http {
 
 impl HttpContext for Http {
     fn on_http_request_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
-        let effects = self.client.borrow_mut().on_request_headers(self.stream(), &Envoy, now());
+        let effects = self.client.borrow_mut().on_request_headers(self.stream(), &Envoy, soon());
         perform(&self.client, effects, Position::InCallback);
         match self.client.borrow().proceed(self.stream()) {
             Proceed::Continue => Action::Continue,
@@ -426,7 +445,9 @@ impl HttpContext for Http {
     }
 
     fn on_log(&mut self) {
-        let effects = self.client.borrow_mut().on_log(self.stream(), &Envoy, now());
+        // A batch may wait for a tick more or less; when a request came that was never seen may not be off by one.
+        let now = if self.client.borrow().knows(self.stream()) { last() } else { soon() };
+        let effects = self.client.borrow_mut().on_log(self.stream(), &Envoy, now);
         perform(&self.client, effects, Position::Elsewhere);
     }
 }

@@ -130,10 +130,9 @@ impl Plan {
             .with_module(&self.programs.filter)
             .with_cluster("mixer", mixer_address)?
             .with_cluster("upstream", upstream.address())?;
-        let started = match self.has_changing_listeners {
-            true => bootstrap.clone().with_listeners_in(folder.path())?,
-            false => bootstrap.clone(),
-        };
+        let started = bootstrap.clone();
+        let started =
+            if self.has_changing_listeners { started.with_listeners_in(folder.path())? } else { started };
         let envoy = Envoy::start(&self.programs.envoy, &started, self.concurrency, folder.path()).await?;
         Ok(Stack {
             envoy,

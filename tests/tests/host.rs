@@ -4,6 +4,7 @@
 //! callback after which a stream was answered twice, or resumed without waiting; and any trap fails the test.
 
 mod connections;
+mod cost;
 mod faults;
 mod feed;
 mod hostile;

@@ -26,10 +26,17 @@ pub trait AttributeSource {
 
     /// One entry of a string-map attribute.
     fn entry(&self, name: &str, key: &str) -> MapEntry<'_> {
-        match self.get(name) {
-            None => MapEntry::NoMap,
-            Some(ValueRef::StringMap(map)) => map.get(key).map_or(MapEntry::NoKey, MapEntry::Found),
-            Some(_) => MapEntry::NotAMap,
+        MapEntry::of(self.get(name), key)
+    }
+}
+
+impl<'a> MapEntry<'a> {
+    /// The entry of an attribute's value.
+    pub fn of(value: Option<ValueRef<'a>>, key: &str) -> Self {
+        match value {
+            None => Self::NoMap,
+            Some(ValueRef::StringMap(map)) => map.get(key).map_or(Self::NoKey, Self::Found),
+            Some(_) => Self::NotAMap,
         }
     }
 }

@@ -10,9 +10,9 @@ mod vocabulary;
 use std::cell::OnceCell;
 use std::sync::Arc;
 
-use attributes::{AttributeSource, Bag, Name, StringMap, Timestamp, Value, ValueRef};
+use attributes::{AttributeSource, Bag, MapEntry, Name, StringMap, Timestamp, Value, ValueRef};
 
-use self::vocabulary::{VOCABULARY, Word};
+use self::vocabulary::{VOCABULARY, Word, position};
 use crate::{Headers, Host};
 
 /// When attributes are looked at. What is only known afterwards is absent before.
@@ -58,14 +58,17 @@ pub(crate) struct StreamAttributes {
     authn: OnceCell<Option<StringMap>>,
 }
 
-/// Request headers by lower-case name, and what else there is to know of them.
+/// Request headers as they came, and by lower-case name where all of them are looked at.
 #[derive(Debug)]
 struct RequestHeaders {
-    map: Arc<StringMap>,
+    lines: Headers,
     /// Whether the proxy handed them out.
     readable: bool,
     /// Whether attributes of the client's own were among them.
     with_attributes: bool,
+    /// Whether names are plain, so that a line can be told by its bytes.
+    is_ascii: bool,
+    map: OnceCell<Arc<StringMap>>,
 }
 
 /// A stream's attributes as they can be seen in a phase.
@@ -112,15 +115,9 @@ impl View<'_> {
         names.filter_map(|name| Some((Name::from(name), self.get(name)?.to_value()))).collect()
     }
 
-    /// Request headers by lower-case name. Several lines of a name are one value with commas, as RFC 9110 joins them
-    /// (cookies with semicolons, as RFC 9113 does), so that no line can hide behind another.
-    fn request_headers(&self) -> &Arc<StringMap> {
-        &self.fetch_request_headers().map
-    }
-
     /// Whether the proxy hands out the request's headers.
     pub(crate) fn is_readable(&self) -> bool {
-        self.fetch_request_headers().readable
+        self.request_headers().readable
     }
 
     /// Whether the request has a header.
@@ -130,26 +127,18 @@ impl View<'_> {
 
     /// Whether the request brings attributes of its own along, which nobody here trusts.
     pub(crate) fn brings_attributes(&self) -> bool {
-        self.fetch_request_headers().with_attributes
+        self.request_headers().with_attributes
     }
 
-    fn fetch_request_headers(&self) -> &RequestHeaders {
-        self.stream.request_headers.get_or_init(|| {
-            let headers = self.host.request_headers();
-            let readable = headers.is_some();
-            let mut headers = headers.unwrap_or_default();
-            let before = headers.len();
-            headers.retain(|(name, _)| !name.eq_ignore_ascii_case(FORWARDED_ATTRIBUTES.as_bytes()));
-            let with_attributes = headers.len() < before;
-            RequestHeaders { map: Arc::new(join(&headers)), readable, with_attributes }
-        })
+    fn request_headers(&self) -> &RequestHeaders {
+        self.stream.request_headers.get_or_init(|| RequestHeaders::new(self.host.request_headers()))
     }
 
     /// Response headers, and over them the trailers.
     fn response_headers(&self) -> &Arc<StringMap> {
         self.stream.response_headers.get_or_init(|| {
-            let headers = join(&self.host.response_headers());
-            let trailers = join(&self.host.response_trailers());
+            let headers = join(self.host.response_headers().iter());
+            let trailers = join(self.host.response_trailers().iter());
             let both = headers.iter().chain(trailers.iter());
             Arc::new(both.map(|(name, value)| (Arc::clone(name), Arc::clone(value))).collect())
         })
@@ -180,23 +169,88 @@ impl AttributeSource for View<'_> {
         if let Some(value) = self.stream.own.get(name) {
             return Some(value);
         }
-        let Ok(index) = VOCABULARY.binary_search_by(|word| word.name.cmp(name)) else {
-            return self.configured(name);
-        };
-        let word = VOCABULARY.get(index)?;
+        let Some((index, word)) = position(name) else { return self.configured(name) };
         if word.configurable {
             self.configured(name).or_else(|| self.derived(index, word))
         } else {
             self.derived(index, word).or_else(|| self.configured(name))
         }
     }
+
+    /// One header is found without a look at the others.
+    fn entry(&self, name: &str, key: &str) -> MapEntry<'_> {
+        let is_header =
+            name == HEADERS && !self.stream.is_connection && self.stream.own.value(name).is_none();
+        if is_header && !self.request_headers().is_empty() {
+            return self.request_headers().get(key).map_or(MapEntry::NoKey, MapEntry::Found);
+        }
+        MapEntry::of(self.get(name), key)
+    }
 }
+
+// === impl RequestHeaders ===
+
+impl RequestHeaders {
+    fn new(lines: Option<Headers>) -> Self {
+        let readable = lines.is_some();
+        let lines = lines.unwrap_or_default();
+        let (mut with_attributes, mut is_ascii) = (false, true);
+        for (name, _) in lines.iter() {
+            if is_forwarded(name) {
+                with_attributes = true;
+            } else {
+                is_ascii &= name.is_ascii();
+            }
+        }
+        Self { lines, readable, with_attributes, is_ascii, map: OnceCell::new() }
+    }
+
+    /// Whether there are none, but for attributes of the client's own.
+    fn is_empty(&self) -> bool {
+        self.lines.iter().all(|(name, _)| is_forwarded(name))
+    }
+
+    /// The header of a lower-case name, as the map has it.
+    fn get(&self, name: &str) -> Option<&str> {
+        if self.is_ascii && !is_forwarded(name.as_bytes()) {
+            let mut values = self.lines.values(name.len(), |line| is_named(line, name));
+            match (values.next(), values.next()) {
+                (None, _) => return None,
+                (Some(value), None) => {
+                    if let Ok(text) = std::str::from_utf8(value) {
+                        return Some(text);
+                    }
+                }
+                (Some(_), Some(_)) => {}
+            }
+        }
+        self.map().get(name)
+    }
+
+    /// All of them by lower-case name. Several lines of a name are one value with commas, as RFC 9110 joins them (cookies
+    /// with semicolons, as RFC 9113 does), so that no line can hide behind another.
+    fn map(&self) -> &Arc<StringMap> {
+        self.map.get_or_init(|| Arc::new(join(self.lines.iter().filter(|(name, _)| !is_forwarded(name)))))
+    }
+}
+
+fn is_forwarded(name: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(FORWARDED_ATTRIBUTES.as_bytes())
+}
+
+/// Whether a line of so many bytes has a name, which is in lower case in the map.
+fn is_named(line: &[u8], name: &str) -> bool {
+    line.iter().zip(name.bytes()).all(|(a, b)| a.to_ascii_lowercase() == b)
+}
+
+/// The attribute that has them all.
+const HEADERS: &str = "request.headers";
 
 /// The header by which proxies forward attributes to each other. It is nobody's business but theirs.
 pub(crate) const FORWARDED_ATTRIBUTES: &str = "x-istio-attributes";
 
-fn join(headers: &Headers) -> StringMap {
-    let mut lines: Vec<(String, String)> = Vec::with_capacity(headers.len());
+fn join<'a>(headers: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> StringMap {
+    let mut lines: Vec<(String, String)> = Vec::new();
     for (name, value) in headers {
         let (mut name, value) = (text(name).into_owned(), text(value));
         name.make_ascii_lowercase();

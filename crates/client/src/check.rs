@@ -43,7 +43,7 @@ pub struct Client {
     pub(crate) feed: Feed,
     pub(crate) renewals: Renewals,
     pub(crate) quotas: Quotas,
-    pub(crate) streams: HashMap<StreamId, Stream>,
+    pub(crate) streams: HashMap<StreamId, Box<Stream>>,
     pub(crate) looks: Looks,
     /// The deadlines of calls, in order, since all are given the same time.
     deadlines: VecDeque<(Tick, StreamId)>,
@@ -129,6 +129,11 @@ impl Client {
     /// What was counted since the last time. The change of a gauge may be negative.
     pub fn take_counts(&mut self) -> impl Iterator<Item = (Counter, i64)> + use<> {
         self.counters.take(self.cache.statistics(), self.quotas.pools())
+    }
+
+    /// Whether a stream was seen before it ended.
+    pub fn knows(&self, stream: StreamId) -> bool {
+        self.streams.contains_key(&stream)
     }
 
     /// Whether a stream may go on.
@@ -408,7 +413,7 @@ impl Client {
         effects
     }
 
-    pub(crate) fn open(&mut self, host: &dyn Host, now: Now, effects: &mut Vec<Effect>) -> Stream {
+    pub(crate) fn open(&mut self, host: &dyn Host, now: Now, effects: &mut Vec<Effect>) -> Box<Stream> {
         let overrides = Override::of_route(host);
         let is_misconfigured = overrides.is_err();
         let overrides = overrides.unwrap_or_else(|error| {
@@ -417,7 +422,7 @@ impl Client {
             Override::default()
         });
         let time = Timestamp::from_unix_nanos(now.unix_nanos.into());
-        Stream {
+        Box::new(Stream {
             attributes: StreamAttributes::new(time, self.is_tcp(), overrides.attributes),
             check: overrides.check.unwrap_or(self.config.check_enabled),
             report: overrides.report.unwrap_or(self.config.report_enabled),
@@ -428,7 +433,7 @@ impl Client {
             tokens: Tokens::default(),
             connection: None,
             state: State::Unchecked,
-        }
+        })
     }
 
     pub(crate) fn call(

@@ -1,6 +1,6 @@
 //! Which attributes the server reads, so that others need not be fetched and sent.
 
-use attributes::{AttributeSource, Bag, Name, StringMap, Value, ValueRef};
+use attributes::{AttributeSource, Bag, MapEntry, Name, StringMap, Value, ValueRef};
 use checkcache::Revision;
 use proto::feed;
 
@@ -23,17 +23,25 @@ impl Demand {
     /// but it comes: a map without a key is not the same as no map.
     pub(crate) fn select(&self, source: &impl AttributeSource) -> Bag {
         let selected = self.0.iter().filter_map(|(name, keys)| {
-            let value = match source.get(name.as_str())? {
-                ValueRef::StringMap(map) if !keys.is_empty() => {
-                    let entries = keys.iter().filter_map(|key| Some((key.as_str(), map.get(key)?)));
-                    Value::from(entries.collect::<StringMap>())
-                }
-                value => value.to_value(),
-            };
+            let keyed = if keys.is_empty() { None } else { entries(source, name.as_str(), keys) };
+            let value = keyed.or_else(|| source.get(name.as_str()).map(ValueRef::to_value))?;
             Some((name.clone(), value))
         });
         selected.collect()
     }
+}
+
+/// The entries that a map has of some keys; `None` if there is no map.
+fn entries(source: &impl AttributeSource, name: &str, keys: &[String]) -> Option<Value> {
+    let mut found = Vec::new();
+    for key in keys {
+        match source.entry(name, key) {
+            MapEntry::NoMap | MapEntry::NotAMap => return None,
+            MapEntry::NoKey => {}
+            MapEntry::Found(value) => found.push((key.as_str(), value)),
+        }
+    }
+    Some(Value::from(found.into_iter().collect::<StringMap>()))
 }
 
 impl From<feed::Demand> for Demand {

@@ -27,7 +27,7 @@ mod stream;
 mod tcp;
 mod wire;
 
-pub use attribute::property::{decode_pairs, encode_pairs};
+pub use attribute::property::encode_pairs;
 pub use attribute::{Produced, vocabulary, with_aliases};
 pub use check::Client;
 pub use config::{Config, InvalidConfig};

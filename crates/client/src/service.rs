@@ -65,8 +65,8 @@ fn invalid(field: &str, message: &'static str) -> InvalidOverride {
 
 fn entries(field: &str, map: &[u8]) -> Result<Vec<(String, Vec<u8>)>, InvalidOverride> {
     let pairs = property::decode_pairs(map).ok_or_else(|| invalid(field, "expected a map"))?;
-    let text = |key| String::from_utf8(key).map_err(|_| invalid(field, "a key is not text"));
-    pairs.into_iter().map(|(key, value)| Ok((text(key)?, value))).collect()
+    let text = |key: &[u8]| String::from_utf8(key.to_vec()).map_err(|_| invalid(field, "a key is not text"));
+    pairs.map(|(key, value)| Ok((text(key)?, value.to_vec()))).collect()
 }
 
 fn attributes(map: &[u8]) -> Result<Bag, InvalidOverride> {

@@ -112,7 +112,7 @@ impl Client {
     /// A connection has brought data; if it may not go on, they wait with it.
     pub fn on_downstream_data(&mut self, id: StreamId, host: &dyn Host, now: Now) -> Vec<Effect> {
         let mut effects = Vec::new();
-        if !self.streams.get(&id).is_some_and(Stream::is_in_handshake) {
+        if !self.streams.get(&id).is_some_and(|stream| stream.is_in_handshake()) {
             return effects;
         }
         let Some(mut stream) = self.streams.remove(&id) else { return effects };

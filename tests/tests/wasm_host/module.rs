@@ -26,6 +26,8 @@ fn compile(path: &std::path::Path) -> Result<InstancePre<World>> {
     let mut config = Config::new();
     // Compiled quickly rather than well: a test runs each path a few times.
     config.cranelift_opt_level(OptLevel::None);
+    // Fuel is how instructions are counted.
+    config.consume_fuel(true);
     let engine = Engine::new(&config)?;
     let module = Module::new(&engine, bytes)?;
     let mut linker = Linker::new(&engine);

@@ -37,6 +37,7 @@ impl Vm {
         };
         let world = World { monotonic: MONOTONIC, wall: WALL, ..World::default() };
         let mut store = Store::new(filter.module().engine(), world);
+        store.set_fuel(u64::MAX)?;
         let instance = filter.instantiate(&mut store)?;
         let mut vm = Self { store, instance, last_context: ROOT };
         vm.call::<(), ()>("_initialize", ())?;
@@ -72,6 +73,14 @@ impl Vm {
     pub(crate) fn memory_bytes(&mut self) -> usize {
         let memory = self.instance.get_memory(&mut self.store, "memory");
         memory.map_or(0, |memory| memory.data_size(&self.store))
+    }
+
+    /// Instructions that it has executed.
+    ///
+    /// # Errors
+    /// When they are not counted.
+    pub(crate) fn instructions(&self) -> Result<u64> {
+        Ok(u64::MAX - self.store.get_fuel()?)
     }
 
     /// Gives the filter a configuration; whether it took it.

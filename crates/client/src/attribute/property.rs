@@ -1,8 +1,8 @@
 //! The encodings in which a proxy-wasm host hands out properties.
 
-use attributes::{Duration, StringMap, Value};
+use std::ops::Range;
 
-use crate::Headers;
+use attributes::{Duration, StringMap, Value};
 
 /// The value of a number or of a time: 8 bytes, the lowest first.
 pub(crate) fn int64(bytes: &[u8]) -> Option<i64> {
@@ -38,24 +38,34 @@ pub(super) fn address(bytes: &[u8]) -> Option<std::net::SocketAddr> {
     std::str::from_utf8(bytes).ok()?.parse().ok()
 }
 
-/// A map: the number of pairs, the lengths of each key and value, then all of them, each with a NUL behind it.
-pub fn decode_pairs(bytes: &[u8]) -> Option<Headers> {
-    let (count, mut lengths) = split_u32(bytes)?;
-    let mut data = lengths.get(usize::try_from(count).ok()?.checked_mul(8)?..)?;
-    let mut pairs = Headers::new();
-    for _ in 0..count {
-        let (key, value);
-        (key, lengths) = split_u32(lengths)?;
-        (value, lengths) = split_u32(lengths)?;
-        let (key, rest) = split_terminated(data, key as usize)?;
-        let (value, rest) = split_terminated(rest, value as usize)?;
-        pairs.push((key.to_vec(), value.to_vec()));
-        data = rest;
+/// Where the keys and values of a map are: the number of pairs, the lengths of each key and value, then all of them, each
+/// with a NUL behind it. `None` if not all of them are there.
+pub(crate) fn locate_pairs(bytes: &[u8]) -> Option<Vec<(Range<usize>, Range<usize>)>> {
+    let (count, rest) = split_u32(bytes)?;
+    let count = usize::try_from(count).ok()?;
+    let (lengths, data) = rest.split_at_checked(count.checked_mul(8)?)?;
+    let mut at = bytes.len() - data.len();
+    let mut next = |length: u32| {
+        let item = at..at.checked_add(length as usize)?;
+        at = item.end.checked_add(1)?;
+        (at <= bytes.len()).then_some(item)
+    };
+    let mut pairs = Vec::with_capacity(count);
+    let (lengths, _) = lengths.as_chunks::<4>();
+    let (lengths, _) = lengths.as_chunks::<2>();
+    for [key, value] in lengths {
+        pairs.push((next(u32::from_le_bytes(*key))?, next(u32::from_le_bytes(*value))?));
     }
     Some(pairs)
 }
 
-/// The opposite of [`decode_pairs`]; no bytes at all for no pairs.
+/// The pairs of a map.
+pub(crate) fn decode_pairs(bytes: &[u8]) -> Option<impl Iterator<Item = (&[u8], &[u8])>> {
+    let pairs = locate_pairs(bytes)?.into_iter();
+    Some(pairs.map(|(key, value)| (bytes.get(key).unwrap_or_default(), bytes.get(value).unwrap_or_default())))
+}
+
+/// The opposite of `decode_pairs`; no bytes at all for no pairs.
 pub fn encode_pairs(pairs: &[(String, String)]) -> Vec<u8> {
     let mut bytes = Vec::new();
     if pairs.is_empty() {
@@ -77,16 +87,10 @@ pub fn encode_pairs(pairs: &[(String, String)]) -> Vec<u8> {
 
 /// A map whose values are all text.
 pub(super) fn string_map(bytes: &[u8]) -> Option<StringMap> {
-    let pairs = decode_pairs(bytes)?;
-    Some(pairs.iter().map(|(key, value)| (super::text(key), super::text(value))).collect())
+    Some(decode_pairs(bytes)?.map(|(key, value)| (super::text(key), super::text(value))).collect())
 }
 
 fn split_u32(bytes: &[u8]) -> Option<(u32, &[u8])> {
     let (number, rest) = bytes.split_first_chunk()?;
     Some((u32::from_le_bytes(*number), rest))
-}
-
-fn split_terminated(bytes: &[u8], length: usize) -> Option<(&[u8], &[u8])> {
-    let (item, rest) = bytes.split_at_checked(length)?;
-    Some((item, rest.get(1..)?))
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use attributes::{StringMap, Value};
 
 use super::property as decode;
-use super::{Phase, View};
+use super::{HEADERS, Phase, View};
 
 /// An attribute that is fetched from the proxy.
 pub(super) struct Word {
@@ -40,7 +40,7 @@ const fn configurable(name: &'static str, since: Phase, fetch: fn(&View<'_>) -> 
 }
 
 /// Sorted by name.
-pub(super) const VOCABULARY: [Word; 49] = [
+pub(super) static VOCABULARY: [Word; 49] = [
     check("connection.mtls", |v| {
         v.host.property(&["connection", "mtls"]).and_then(|b| decode::bool(&b)).map(Value::Bool)
     }),
@@ -61,8 +61,8 @@ pub(super) const VOCABULARY: [Word; 49] = [
     check("request.auth.presenter", |v| authn(v, "request.auth.presenter")),
     check("request.auth.principal", |v| authn(v, "request.auth.principal")),
     check("request.auth.raw_claims", |v| authn(v, "request.auth.raw_claims")),
-    check("request.headers", |v| {
-        Some(v.request_headers()).filter(|h| !h.is_empty()).map(|h| Value::StringMap(Arc::clone(h)))
+    check(HEADERS, |v| {
+        Some(v.request_headers().map()).filter(|h| !h.is_empty()).map(|h| Value::StringMap(Arc::clone(h)))
     }),
     check("request.host", |v| Some(header(v, ":authority").unwrap_or_default().into())),
     check("request.id", |v| header(v, "x-request-id").map(Value::from)),
@@ -101,6 +101,37 @@ pub(super) const VOCABULARY: [Word; 49] = [
     configurable("target.port", Phase::Report, |v| port(v, destination(v))),
     check("target.user", |v| principal(v, "uri_san_local_certificate")),
 ];
+
+/// Places in [`VOCABULARY`] by the length of the name there, and then by the name: lengths are told apart at once.
+const BY_LENGTH: [u8; VOCABULARY.len()] = by_length();
+
+#[allow(clippy::indexing_slicing, reason = "the compiler evaluates it, and would refuse")]
+const fn by_length() -> [u8; VOCABULARY.len()] {
+    let mut places = [0; VOCABULARY.len()];
+    let mut next = 0;
+    while next < places.len() {
+        let length = VOCABULARY[next].name.len();
+        let mut at = next;
+        while at > 0 && VOCABULARY[places[at - 1] as usize].name.len() > length {
+            places[at] = places[at - 1];
+            at -= 1;
+        }
+        places[at] = next as u8;
+        next += 1;
+    }
+    places
+}
+
+/// The word of a name, and its place.
+pub(super) fn position(name: &str) -> Option<(usize, &'static Word)> {
+    let word = |place: &u8| VOCABULARY.get(usize::from(*place));
+    let found = BY_LENGTH.binary_search_by(|place| {
+        let other = word(place).map_or("", |word| word.name);
+        other.len().cmp(&name.len()).then_with(|| other.cmp(name))
+    });
+    let place = BY_LENGTH.get(found.ok()?)?;
+    Some((usize::from(*place), word(place)?))
+}
 
 fn string(v: &View<'_>, path: &[&str]) -> Option<Value> {
     v.host.property(path).and_then(|bytes| decode::text(&bytes))

@@ -7,8 +7,8 @@ use crate::{Headers, Host};
 #[derive(Debug, Default)]
 pub(super) struct FakeHost {
     properties: HashMap<String, Vec<u8>>,
-    request: Headers,
-    response: Headers,
+    request: Vec<(String, Vec<u8>)>,
+    response: Vec<(String, Vec<u8>)>,
     blind: bool,
 }
 
@@ -48,16 +48,21 @@ impl Host for FakeHost {
     }
 
     fn request_headers(&self) -> Option<Headers> {
-        (!self.blind).then(|| self.request.clone())
+        (!self.blind).then(|| lines(&self.request))
     }
 
     fn response_headers(&self) -> Headers {
-        self.response.clone()
+        lines(&self.response)
     }
 
     fn response_trailers(&self) -> Headers {
-        Headers::new()
+        Headers::default()
     }
+}
+
+fn lines(lines: &[(String, Vec<u8>)]) -> Headers {
+    let lines: Vec<_> = lines.iter().map(|(name, value)| (name.as_str(), value.as_slice())).collect();
+    Headers::decode(pairs(&lines)).unwrap_or_default()
 }
 
 /// A map as the proxy hands it out.
