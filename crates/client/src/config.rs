@@ -1,26 +1,23 @@
 //! The filter's configuration: JSON, read once, refused whole if anything is wrong.
 
-mod json;
+pub(crate) mod json;
 
-use std::collections::BTreeMap;
-use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use attributes::{Bag, Dictionary, Name, Value, ValueType};
 use ipnet::IpNet;
-use serde::de::{self, Deserializer, MapAccess, Visitor};
-use serde::{Deserialize, de::Error as _};
 use thiserror::Error;
 
 use crate::attribute::with_aliases;
 use crate::failure::{FailurePolicies, FailurePolicy};
 use crate::limits;
+use crate::quota::config::Quotas;
 use crate::quota::{self, QuotaConfig};
 use crate::tcp::TcpConfig;
 
-use json::Json;
+use json::{Json, Wrong};
 
 /// The dictionary that ships with the project.
 const DICTIONARY: &str = include_str!("../../../config/dictionary.txt");
@@ -84,7 +81,7 @@ impl Config {
             return Err(InvalidConfig::Missing);
         }
         let json: Json = serde_json::from_str(text).map_err(InvalidConfig::Json)?;
-        let document = Document::deserialize(json)
+        let document = Document::read(json)
             .map_err(|error| InvalidConfig::Shape { path: error.path(), message: error.message })?;
         document.check()
     }
@@ -96,127 +93,50 @@ impl Config {
 }
 
 /// The configuration as it is written.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug)]
 struct Document {
-    mixer: Mixer,
-    #[serde(default)]
-    attributes: Attributes,
-    #[serde(default)]
-    dictionary: Option<Vec<String>>,
-    #[serde(default)]
-    check: Check,
-    #[serde(default)]
-    report: Report,
-    #[serde(default)]
-    feed: Feed,
-    #[serde(default)]
-    explain: Explain,
-    #[serde(default)]
-    quotas: quota::config::Quotas<Failure>,
-    #[serde(default)]
-    tcp: Option<Tcp>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Mixer {
     cluster: String,
-    #[serde(default = "check_timeout")]
-    timeout: Span,
+    timeout: Duration,
+    attributes: Bag,
+    dictionary: Option<Vec<String>>,
+    check: Check,
+    report: Report,
+    feed_enabled: bool,
+    explain_to: Vec<IpNet>,
+    quotas: Quotas<Failure>,
+    tcp: Option<TcpConfig>,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Debug)]
 struct Check {
     enabled: bool,
     cache: Cache,
     failure: Failure,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Debug)]
 struct Cache {
     enabled: bool,
     max_entries: usize,
 }
 
 /// One policy for all, then exceptions by class.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Debug, Default)]
 struct Failure {
-    policy: Option<Policy>,
-    unreachable: Option<Policy>,
-    timeout: Option<Policy>,
-    server_error: Option<Policy>,
-    overloaded: Option<Policy>,
-    bad_response: Option<Policy>,
-    no_config: Option<Policy>,
+    policy: Option<FailurePolicy>,
+    unreachable: Option<FailurePolicy>,
+    timeout: Option<FailurePolicy>,
+    server_error: Option<FailurePolicy>,
+    overloaded: Option<FailurePolicy>,
+    bad_response: Option<FailurePolicy>,
+    no_config: Option<FailurePolicy>,
 }
 
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Policy {
-    Open,
-    Closed,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Debug)]
 struct Report {
     enabled: bool,
     batch_max: usize,
-    batch_interval: Span,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct Feed {
-    enabled: bool,
-}
-
-impl Default for Feed {
-    fn default() -> Self {
-        Self { enabled: true }
-    }
-}
-
-/// That it is a network filter.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct Tcp {
-    report_interval: Span,
-    await_certificate: bool,
-}
-
-impl Default for Tcp {
-    fn default() -> Self {
-        Self { report_interval: Span(Duration::from_secs(10)), await_certificate: false }
-    }
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct Explain {
-    trusted: Vec<Network>,
-}
-
-/// An address or a network.
-#[derive(Debug)]
-struct Network(IpNet);
-
-impl<'de> Deserialize<'de> for Network {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
-        let network = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
-        network.map(Self).map_err(|_| {
-            D::Error::custom(format_args!("`{text}` is not an address or a network such as 10.0.0.0/8"))
-        })
-    }
-}
-
-fn check_timeout() -> Span {
-    Span(Duration::from_secs(1))
+    batch_interval: Duration,
 }
 
 impl Default for Check {
@@ -233,37 +153,65 @@ impl Default for Cache {
 
 impl Default for Report {
     fn default() -> Self {
-        Self { enabled: true, batch_max: 100, batch_interval: Span(Duration::from_secs(1)) }
+        Self { enabled: true, batch_max: 100, batch_interval: Duration::from_secs(1) }
     }
 }
 
 impl Document {
+    fn read(json: Json) -> Result<Self, Wrong> {
+        let mut fields = json.fields(&[
+            "mixer",
+            "attributes",
+            "dictionary",
+            "check",
+            "report",
+            "feed",
+            "explain",
+            "quotas",
+            "tcp",
+        ])?;
+        let (cluster, timeout) = fields.require("mixer", mixer)?;
+        Ok(Self {
+            cluster,
+            timeout,
+            attributes: fields.read("attributes", attributes)?.unwrap_or_default(),
+            dictionary: fields.read_or_null("dictionary", |json| json.list(Json::text))?,
+            check: fields.read("check", Check::read)?.unwrap_or_default(),
+            report: fields.read("report", Report::read)?.unwrap_or_default(),
+            feed_enabled: fields.read("feed", enabled)?.unwrap_or(true),
+            explain_to: fields.read("explain", trusted)?.unwrap_or_default(),
+            quotas: fields.read("quotas", |json| Quotas::read(json, Failure::read))?.unwrap_or_default(),
+            tcp: fields.read_or_null("tcp", tcp)?,
+        })
+    }
+
     fn check(self) -> Result<Config, InvalidConfig> {
         let Self {
-            mixer,
-            attributes: Attributes(attributes),
+            cluster,
+            timeout,
+            attributes,
             dictionary,
             check,
             report,
-            feed,
-            explain,
+            feed_enabled,
+            explain_to,
             quotas,
             tcp,
         } = self;
-        if mixer.cluster.is_empty() {
+        if cluster.is_empty() {
             return Err(field("mixer.cluster", "is empty, expected the name of a cluster".to_owned()));
         }
-        within("mixer.timeout", mixer.timeout.0, &limits::CHECK_TIMEOUT)?;
-        within("report.batch_interval", report.batch_interval.0, &limits::BATCH_INTERVAL)?;
+        within("mixer.timeout", timeout, &limits::CHECK_TIMEOUT)?;
+        within("report.batch_interval", report.batch_interval, &limits::BATCH_INTERVAL)?;
         at_most("check.cache.max_entries", check.cache.max_entries, limits::CACHE_ENTRIES)?;
         at_most("report.batch_max", report.batch_max, limits::BATCH_MAX)?;
         if let Some(tcp) = &tcp {
-            within("tcp.report_interval", tcp.report_interval.0, &limits::TCP_REPORT_INTERVAL)?;
+            within("tcp.report_interval", tcp.report_interval, &limits::TCP_REPORT_INTERVAL)?;
         }
         if report.batch_max == 0 {
             return Err(field("report.batch_max", "is 0, expected at least 1".to_owned()));
         }
-        at_most("explain.trusted", explain.trusted.len(), limits::EXPLAIN_NETWORKS)?;
+        at_most("explain.trusted", explain_to.len(), limits::EXPLAIN_NETWORKS)?;
         at_most("attributes", attributes.len(), limits::CONFIGURED_ATTRIBUTES)?;
         if !limits::QUOTA_POOLS.contains(&quotas.max_pools) {
             let (least, most) = (limits::QUOTA_POOLS.start(), limits::QUOTA_POOLS.end());
@@ -276,28 +224,25 @@ impl Document {
         };
         let dictionary = dictionary.map_err(|error| field("dictionary", error.to_string()))?;
         Ok(Config {
-            cluster: mixer.cluster,
-            check_timeout: mixer.timeout.0,
+            cluster,
+            check_timeout: timeout,
             attributes: with_aliases(attributes),
             dictionary: Arc::new(dictionary),
             check_enabled: check.enabled,
             cache_entries: if check.cache.enabled { check.cache.max_entries } else { 0 },
-            failure: check.failure.or(Policy::Closed),
+            failure: check.failure.or(FailurePolicy::Closed),
             report_enabled: report.enabled,
             batch_max: report.batch_max,
-            batch_interval: report.batch_interval.0,
-            feed_enabled: feed.enabled,
-            tcp: tcp.map(|Tcp { report_interval: Span(report_interval), await_certificate }| TcpConfig {
-                report_interval,
-                await_certificate,
-            }),
+            batch_interval: report.batch_interval,
+            feed_enabled,
+            tcp,
             quotas: QuotaConfig {
                 rules: quota::config::rules(quotas.rules).map_err(|error| field("quotas.rules", error))?,
                 prefetch: quotas.prefetch,
                 max_pools: quotas.max_pools,
-                failure: quotas.failure.unwrap_or_default().or(Policy::Open),
+                failure: quotas.failure.unwrap_or_default().or(FailurePolicy::Open),
             },
-            explain_to: explain.trusted.into_iter().map(|Network(network)| network).collect(),
+            explain_to,
         })
     }
 }
@@ -324,18 +269,70 @@ fn at_most(name: &'static str, value: usize, limit: usize) -> Result<(), Invalid
     Err(field(name, format!("is {value}, expected at most {limit}")))
 }
 
-impl From<Policy> for FailurePolicy {
-    fn from(policy: Policy) -> Self {
-        match policy {
-            Policy::Open => Self::Open,
-            Policy::Closed => Self::Closed,
-        }
+fn mixer(json: Json) -> Result<(String, Duration), Wrong> {
+    let mut fields = json.fields(&["cluster", "timeout"])?;
+    let timeout = fields.read("timeout", span)?.unwrap_or(Duration::from_secs(1));
+    Ok((fields.require("cluster", Json::text)?, timeout))
+}
+
+impl Check {
+    fn read(json: Json) -> Result<Self, Wrong> {
+        let (mut fields, default) = (json.fields(&["enabled", "cache", "failure"])?, Self::default());
+        Ok(Self {
+            enabled: fields.read("enabled", Json::truth)?.unwrap_or(default.enabled),
+            cache: fields.read("cache", Cache::read)?.unwrap_or(default.cache),
+            failure: fields.read("failure", Failure::read)?.unwrap_or(default.failure),
+        })
+    }
+}
+
+impl Cache {
+    fn read(json: Json) -> Result<Self, Wrong> {
+        let (mut fields, default) = (json.fields(&["enabled", "max_entries"])?, Self::default());
+        Ok(Self {
+            enabled: fields.read("enabled", Json::truth)?.unwrap_or(default.enabled),
+            max_entries: fields.read("max_entries", Json::size)?.unwrap_or(default.max_entries),
+        })
+    }
+}
+
+impl Report {
+    fn read(json: Json) -> Result<Self, Wrong> {
+        let mut fields = json.fields(&["enabled", "batch_max", "batch_interval"])?;
+        let default = Self::default();
+        Ok(Self {
+            enabled: fields.read("enabled", Json::truth)?.unwrap_or(default.enabled),
+            batch_max: fields.read("batch_max", Json::size)?.unwrap_or(default.batch_max),
+            batch_interval: fields.read("batch_interval", span)?.unwrap_or(default.batch_interval),
+        })
     }
 }
 
 impl Failure {
-    fn or(self, default: Policy) -> FailurePolicies {
-        let or_all = |exception: Option<Policy>| exception.or(self.policy).unwrap_or(default).into();
+    fn read(json: Json) -> Result<Self, Wrong> {
+        let mut fields = json.fields(&[
+            "policy",
+            "unreachable",
+            "timeout",
+            "server_error",
+            "overloaded",
+            "bad_response",
+            "no_config",
+        ])?;
+        let mut policy = |name| fields.read_or_null(name, policy);
+        Ok(Self {
+            policy: policy("policy")?,
+            unreachable: policy("unreachable")?,
+            timeout: policy("timeout")?,
+            server_error: policy("server_error")?,
+            overloaded: policy("overloaded")?,
+            bad_response: policy("bad_response")?,
+            no_config: policy("no_config")?,
+        })
+    }
+
+    fn or(self, default: FailurePolicy) -> FailurePolicies {
+        let or_all = |exception: Option<FailurePolicy>| exception.or(self.policy).unwrap_or(default);
         FailurePolicies {
             unreachable: or_all(self.unreachable),
             timeout: or_all(self.timeout),
@@ -347,92 +344,97 @@ impl Failure {
     }
 }
 
-/// A span of time in Go's notation.
-#[derive(Debug, Clone, Copy)]
-struct Span(Duration);
-
-impl<'de> Deserialize<'de> for Span {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
-        attributes::Duration::parse_go(&text)
-            .filter(|span| span.nanos() >= 0)
-            .map(|span| Self(span.to_std()))
-            .ok_or_else(|| {
-                D::Error::custom(format_args!("`{text}` is not a duration such as 250ms or 1m30s"))
-            })
+fn policy(json: Json) -> Result<FailurePolicy, Wrong> {
+    match json.text()?.as_str() {
+        "open" => Ok(FailurePolicy::Open),
+        "closed" => Ok(FailurePolicy::Closed),
+        other => Err(Wrong::new(format!("unknown variant `{other}`, expected `open` or `closed`"))),
     }
 }
 
-/// Attributes by name; see [`TypedValue`].
-#[derive(Debug, Default)]
-struct Attributes(Bag);
+fn enabled(json: Json) -> Result<bool, Wrong> {
+    Ok(json.fields(&["enabled"])?.read("enabled", Json::truth)?.unwrap_or(true))
+}
 
-impl<'de> Deserialize<'de> for Attributes {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Entries;
+fn trusted(json: Json) -> Result<Vec<IpNet>, Wrong> {
+    Ok(json.fields(&["trusted"])?.read("trusted", |json| json.list(network))?.unwrap_or_default())
+}
 
-        impl<'de> Visitor<'de> for Entries {
-            type Value = Attributes;
+/// An address or a network.
+fn network(json: Json) -> Result<IpNet, Wrong> {
+    let text = json.text()?;
+    let network = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+    let expected = |_| Wrong::new(format!("`{text}` is not an address or a network such as 10.0.0.0/8"));
+    network.map_err(expected)
+}
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a map of attributes")
-            }
+/// That it is a network filter.
+fn tcp(json: Json) -> Result<TcpConfig, Wrong> {
+    let mut fields = json.fields(&["report_interval", "await_certificate"])?;
+    Ok(TcpConfig {
+        report_interval: fields.read("report_interval", span)?.unwrap_or(Duration::from_secs(10)),
+        await_certificate: fields.read("await_certificate", Json::truth)?.unwrap_or(false),
+    })
+}
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Attributes, A::Error> {
-                let mut bag = Bag::new();
-                while let Some((name, TypedValue(value))) = map.next_entry::<String, TypedValue>()? {
-                    if bag.insert(Name::from(name.as_str()), value).is_some() {
-                        return Err(de::Error::custom(format_args!("attribute `{name}` occurs twice")));
-                    }
-                }
-                Ok(Attributes(bag))
-            }
+/// A span of time in Go's notation.
+fn span(json: Json) -> Result<Duration, Wrong> {
+    let text = json.text()?;
+    attributes::Duration::parse_go(&text)
+        .filter(|span| span.nanos() >= 0)
+        .map(|span| span.to_std())
+        .ok_or_else(|| Wrong::new(format!("`{text}` is not a duration such as 250ms or 1m30s")))
+}
+
+/// Attributes by name; see [`typed`].
+fn attributes(json: Json) -> Result<Bag, Wrong> {
+    let mut bag = Bag::new();
+    for (name, value) in json.entries("a map of attributes")? {
+        let value = typed(value).map_err(|wrong| wrong.under(name.clone()))?;
+        if bag.insert(Name::from(name.as_str()), value).is_some() {
+            return Err(Wrong::new(format!("attribute `{name}` occurs twice")));
         }
-
-        deserializer.deserialize_map(Entries)
     }
+    Ok(bag)
 }
 
 /// Text as it is, or a map of one entry from a type to a value: `{"int64": 8080}`.
-struct TypedValue(Value);
-
-#[derive(Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Typed {
-    String(String),
-    Int64(i64),
-    Double(f64),
-    Bool(bool),
-    Ip(String),
-    Duration(String),
-    Timestamp(String),
-    StringMap(BTreeMap<String, String>),
-}
-
-impl<'de> Deserialize<'de> for TypedValue {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(
-            untagged,
-            expecting = "expected text, or a type with a value such as {\"int64\": 8080}; \
-                types are string, int64, double, bool, ip, duration, timestamp and string_map"
-        )]
-        enum Written {
-            Text(String),
-            Typed(Typed),
+fn typed(json: Json) -> Result<Value, Wrong> {
+    let parse = |value_type, text: String| {
+        Value::parse(value_type, &text).map_err(|error| Wrong::new(error.to_string()))
+    };
+    let written = match json {
+        Json::Text(text) => return Ok(Value::String(text.into())),
+        Json::Map(entries) => <[_; 1]>::try_from(entries).ok().map(|[entry]| entry),
+        _ => None,
+    };
+    match written {
+        Some((kind, Json::Text(text))) => match kind.as_str() {
+            "string" => return Ok(Value::String(text.into())),
+            "ip" => return parse(ValueType::IpAddress, text),
+            "duration" => return parse(ValueType::Duration, text),
+            "timestamp" => return parse(ValueType::Timestamp, text),
+            _ => {}
+        },
+        Some((kind, Json::Bool(truth))) if kind == "bool" => return Ok(Value::Bool(truth)),
+        Some((kind, Json::Signed(number))) if kind == "int64" => return Ok(Value::Int64(number)),
+        Some((kind, Json::Unsigned(number))) if kind == "int64" => {
+            if let Ok(number) = i64::try_from(number) {
+                return Ok(Value::Int64(number));
+            }
         }
-
-        let parse = |value_type, text: String| Value::parse(value_type, &text).map_err(D::Error::custom);
-        let value = match Written::deserialize(deserializer)? {
-            Written::Text(text) | Written::Typed(Typed::String(text)) => Value::String(text.into()),
-            Written::Typed(Typed::Int64(number)) => Value::Int64(number),
-            Written::Typed(Typed::Double(number)) => Value::Double(number),
-            Written::Typed(Typed::Bool(truth)) => Value::Bool(truth),
-            Written::Typed(Typed::Ip(text)) => parse(ValueType::IpAddress, text)?,
-            Written::Typed(Typed::Duration(text)) => parse(ValueType::Duration, text)?,
-            Written::Typed(Typed::Timestamp(text)) => parse(ValueType::Timestamp, text)?,
-            Written::Typed(Typed::StringMap(map)) => Value::StringMap(Arc::new(map.into_iter().collect())),
-        };
-        Ok(Self(value))
+        Some((kind, Json::Signed(number))) if kind == "double" => return Ok(Value::Double(number as f64)),
+        Some((kind, Json::Unsigned(number))) if kind == "double" => return Ok(Value::Double(number as f64)),
+        Some((kind, Json::Float(number))) if kind == "double" => return Ok(Value::Double(number)),
+        Some((kind, Json::Map(entries))) if kind == "string_map" => {
+            let entries = entries.into_iter().map(|(key, value)| Ok((key, value.text()?)));
+            if let Ok(entries) = entries.collect::<Result<Vec<_>, Wrong>>() {
+                return Ok(Value::StringMap(Arc::new(entries.into_iter().collect())));
+            }
+        }
+        Some(_) | None => {}
     }
+    let expected = "expected text, or a type with a value such as {\"int64\": 8080}; \
+        types are string, int64, double, bool, ip, duration, timestamp and string_map";
+    Err(Wrong::new(expected.to_owned()))
 }

@@ -1,20 +1,16 @@
-//! JSON as a tree from which the configuration's types are read, so that an error names the field.
+//! JSON as a tree from which the configuration is read by hand, so that an error names the field.
 //!
-//! The types could be read from the text, and the path be kept by a wrapper around serde's reader. But each of them would
-//! then be compiled for each layer of wrappers, which was a tenth of the filter's module.
+//! Derived readers would be shorter to write, and were a seventh of the filter's module: each type brings a reader of its
+//! own for its fields, its names and its lists. Here there is one of each.
 
 use std::fmt;
 
-use serde::de::value::{MapAccessDeserializer, StringDeserializer};
-use serde::de::{
-    self, DeserializeSeed, Deserializer, Expected, IntoDeserializer, MapAccess, SeqAccess, Unexpected,
-    Visitor,
-};
-use serde::{Deserialize, forward_to_deserialize_any};
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 
 /// A value.
 #[derive(Debug)]
-pub(super) enum Json {
+pub(crate) enum Json {
     Null,
     Bool(bool),
     Unsigned(u64),
@@ -28,17 +24,27 @@ pub(super) enum Json {
 
 /// What is wrong with a value, and where in the tree it is.
 #[derive(Debug)]
-pub(super) struct Wrong {
-    pub(super) message: String,
+pub(crate) struct Wrong {
+    pub(crate) message: String,
     /// The innermost step first.
     steps: Vec<String>,
+}
+
+/// The fields of a map, each until it is read.
+pub(crate) struct Fields {
+    names: &'static [&'static str],
+    values: Vec<Option<Json>>,
 }
 
 // === impl Wrong ===
 
 impl Wrong {
+    pub(crate) fn new(message: String) -> Self {
+        Self { message, steps: Vec::new() }
+    }
+
     /// The field, with dots; a single dot is the whole.
-    pub(super) fn path(&self) -> String {
+    pub(crate) fn path(&self) -> String {
         let mut path = String::new();
         for step in self.steps.iter().rev() {
             if !path.is_empty() && !step.starts_with('[') {
@@ -49,55 +55,134 @@ impl Wrong {
         if path.is_empty() { ".".to_owned() } else { path }
     }
 
-    fn under(mut self, step: String) -> Self {
+    pub(crate) fn under(mut self, step: String) -> Self {
         self.steps.push(step);
         self
     }
 }
 
-impl fmt::Display for Wrong {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+// === impl Json ===
+
+impl Json {
+    /// That this is not what was expected.
+    pub(crate) fn not(&self, expected: &str) -> Wrong {
+        let found = match self {
+            Self::Null => "null",
+            Self::Bool(_) => "true or false",
+            Self::Unsigned(_) | Self::Signed(_) | Self::Float(_) => "a number",
+            Self::Text(_) => "text",
+            Self::List(_) => "a list",
+            Self::Map(_) => "a map",
+        };
+        Wrong::new(format!("invalid type: {found}, expected {expected}"))
     }
-}
 
-impl std::error::Error for Wrong {}
-
-impl de::Error for Wrong {
-    fn custom<T: fmt::Display>(message: T) -> Self {
-        Self { message: message.to_string(), steps: Vec::new() }
-    }
-
-    fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        match found {
-            Unexpected::Unit => Self::custom(format_args!("invalid type: null, expected {expected}")),
-            _ => Self::custom(format_args!("invalid type: {found}, expected {expected}")),
+    pub(crate) fn text(self) -> Result<String, Wrong> {
+        match self {
+            Self::Text(text) => Ok(text),
+            other => Err(other.not("text")),
         }
     }
+
+    pub(crate) fn truth(self) -> Result<bool, Wrong> {
+        match self {
+            Self::Bool(truth) => Ok(truth),
+            other => Err(other.not("true or false")),
+        }
+    }
+
+    /// A whole number from 0 on.
+    pub(crate) fn count(self) -> Result<u64, Wrong> {
+        match self {
+            Self::Unsigned(number) => Ok(number),
+            other => Err(other.not("a whole number from 0 on")),
+        }
+    }
+
+    pub(crate) fn size(self) -> Result<usize, Wrong> {
+        let number = self.count()?;
+        usize::try_from(number).map_err(|_| Wrong::new(format!("{number} is too large")))
+    }
+
+    pub(crate) fn list<T>(self, read: fn(Self) -> Result<T, Wrong>) -> Result<Vec<T>, Wrong> {
+        let Self::List(items) = self else { return Err(self.not("a list")) };
+        let mut list = Vec::with_capacity(items.len());
+        for (index, item) in items.into_iter().enumerate() {
+            list.push(read(item).map_err(|wrong| wrong.under(format!("[{index}]")))?);
+        }
+        Ok(list)
+    }
+
+    /// A map whose keys are not known.
+    pub(crate) fn entries(self, expected: &str) -> Result<Vec<(String, Self)>, Wrong> {
+        match self {
+            Self::Map(entries) => Ok(entries),
+            other => Err(other.not(expected)),
+        }
+    }
+
+    /// A map that has some fields, none of them twice, and no others.
+    pub(crate) fn fields(self, names: &'static [&'static str]) -> Result<Fields, Wrong> {
+        let mut values: Vec<_> = names.iter().map(|_| None).collect();
+        for (name, value) in self.entries("a map")? {
+            let place = names.iter().zip(&mut values).find(|(known, _)| **known == name);
+            let wrong = match place {
+                Some((_, place)) if place.is_none() => {
+                    *place = Some(value);
+                    continue;
+                }
+                Some(_) => format!("duplicate field `{name}`"),
+                None => format!("unknown field `{name}`, expected one of `{}`", names.join("`, `")),
+            };
+            return Err(Wrong::new(wrong).under(name));
+        }
+        Ok(Fields { names, values })
+    }
 }
 
-// === impl Json ===
+// === impl Fields ===
+
+impl Fields {
+    fn take(&mut self, name: &str) -> Option<Json> {
+        let known = self.names.iter().position(|known| *known == name)?;
+        self.values.get_mut(known)?.take()
+    }
+
+    /// Reads a field, if it is there.
+    pub(crate) fn read<T>(
+        &mut self,
+        name: &str,
+        read: impl FnOnce(Json) -> Result<T, Wrong>,
+    ) -> Result<Option<T>, Wrong> {
+        let Some(value) = self.take(name) else { return Ok(None) };
+        read(value).map(Some).map_err(|wrong| wrong.under(name.to_owned()))
+    }
+
+    /// Reads a field that may be null, too, as if it were not there.
+    pub(crate) fn read_or_null<T>(
+        &mut self,
+        name: &str,
+        read: impl FnOnce(Json) -> Result<T, Wrong>,
+    ) -> Result<Option<T>, Wrong> {
+        match self.take(name) {
+            None | Some(Json::Null) => Ok(None),
+            Some(value) => read(value).map(Some).map_err(|wrong| wrong.under(name.to_owned())),
+        }
+    }
+
+    /// Reads a field that must be there.
+    pub(crate) fn require<T>(
+        &mut self,
+        name: &str,
+        read: impl FnOnce(Json) -> Result<T, Wrong>,
+    ) -> Result<T, Wrong> {
+        self.read(name, read)?.ok_or_else(|| Wrong::new(format!("missing field `{name}`")))
+    }
+}
 
 impl<'de> Deserialize<'de> for Json {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(Tree)
-    }
-}
-
-impl Json {
-    /// That this is not what was expected.
-    fn not(&self, expected: &dyn Expected) -> Wrong {
-        let found = match self {
-            Self::Null => Unexpected::Unit,
-            Self::Bool(truth) => Unexpected::Bool(*truth),
-            Self::Unsigned(number) => Unexpected::Unsigned(*number),
-            Self::Signed(number) => Unexpected::Signed(*number),
-            Self::Float(number) => Unexpected::Float(*number),
-            Self::Text(text) => Unexpected::Str(text),
-            Self::List(_) => Unexpected::Seq,
-            Self::Map(_) => Unexpected::Map,
-        };
-        de::Error::invalid_type(found, expected)
     }
 }
 
@@ -148,168 +233,5 @@ impl<'de> Visitor<'de> for Tree {
             map.push(entry);
         }
         Ok(Json::Map(map))
-    }
-}
-
-impl<'de> Deserializer<'de> for Json {
-    type Error = Wrong;
-
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
-        match self {
-            Self::Null => visitor.visit_unit(),
-            Self::Bool(truth) => visitor.visit_bool(truth),
-            Self::Unsigned(number) => visitor.visit_u64(number),
-            Self::Signed(number) => visitor.visit_i64(number),
-            Self::Float(number) => visitor.visit_f64(number),
-            Self::Text(text) => visitor.visit_string(text),
-            Self::List(items) => visitor.visit_seq(Items::of(items)),
-            Self::Map(entries) => visitor.visit_map(Entries::of(entries)),
-        }
-    }
-
-    // Each type asks for what it is, and only the code for that is compiled.
-
-    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
-        match self {
-            Self::Bool(truth) => visitor.visit_bool(truth),
-            other => Err(other.not(&visitor)),
-        }
-    }
-
-    fn deserialize_u64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
-        match self {
-            Self::Unsigned(number) => visitor.visit_u64(number),
-            Self::Signed(number) => visitor.visit_i64(number),
-            other => Err(other.not(&visitor)),
-        }
-    }
-
-    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
-        match self {
-            Self::Text(text) => visitor.visit_string(text),
-            other => Err(other.not(&visitor)),
-        }
-    }
-
-    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
-        self.deserialize_str(visitor)
-    }
-
-    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
-        match self {
-            Self::List(items) => visitor.visit_seq(Items::of(items)),
-            other => Err(other.not(&visitor)),
-        }
-    }
-
-    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
-        match self {
-            Self::Map(entries) => visitor.visit_map(Entries::of(entries)),
-            other => Err(other.not(&visitor)),
-        }
-    }
-
-    fn deserialize_struct<V: Visitor<'de>>(
-        self,
-        _name: &'static str,
-        _fields: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Wrong> {
-        self.deserialize_map(visitor)
-    }
-
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
-        match self {
-            Self::Null => visitor.visit_none(),
-            value => visitor.visit_some(value),
-        }
-    }
-
-    fn deserialize_enum<V: Visitor<'de>>(
-        self,
-        name: &'static str,
-        variants: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Wrong> {
-        match self {
-            Self::Text(text) => {
-                let variant: StringDeserializer<Wrong> = text.into_deserializer();
-                variant.deserialize_enum(name, variants, visitor)
-            }
-            Self::Map(entries) if entries.len() == 1 => {
-                visitor.visit_enum(MapAccessDeserializer::new(Entries::of(entries)))
-            }
-            Self::Map(_) => Err(de::Error::custom("invalid value: map, expected map with a single key")),
-            other => Err(other.not(&visitor)),
-        }
-    }
-
-    fn deserialize_newtype_struct<V: Visitor<'de>>(
-        self,
-        _name: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, Wrong> {
-        visitor.visit_newtype_struct(self)
-    }
-
-    forward_to_deserialize_any! {
-        i8 i16 i32 i64 i128 u8 u16 u32 u128 f32 f64 char bytes byte_buf unit unit_struct tuple tuple_struct identifier
-        ignored_any
-    }
-}
-
-struct Items {
-    items: std::vec::IntoIter<Json>,
-    index: usize,
-}
-
-impl Items {
-    fn of(items: Vec<Json>) -> Self {
-        Self { items: items.into_iter(), index: 0 }
-    }
-}
-
-impl<'de> SeqAccess<'de> for Items {
-    type Error = Wrong;
-
-    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Wrong> {
-        let Some(item) = self.items.next() else { return Ok(None) };
-        let index = self.index;
-        self.index += 1;
-        seed.deserialize(item).map(Some).map_err(|wrong| wrong.under(format!("[{index}]")))
-    }
-}
-
-struct Entries {
-    entries: std::vec::IntoIter<(String, Json)>,
-    /// What belongs to the key that was read last.
-    value: Option<(String, Json)>,
-}
-
-impl Entries {
-    fn of(entries: Vec<(String, Json)>) -> Self {
-        Self { entries: entries.into_iter(), value: None }
-    }
-}
-
-impl<'de> MapAccess<'de> for Entries {
-    type Error = Wrong;
-
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Wrong> {
-        let Some((key, value)) = self.entries.next() else { return Ok(None) };
-        let read: StringDeserializer<Wrong> = key.clone().into_deserializer();
-        let read = match seed.deserialize(read) {
-            Ok(read) => read,
-            Err(wrong) => return Err(wrong.under(key)),
-        };
-        self.value = Some((key, value));
-        Ok(Some(read))
-    }
-
-    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Wrong> {
-        let Some((key, value)) = self.value.take() else {
-            return Err(de::Error::custom("a value was read before its key"));
-        };
-        seed.deserialize(value).map_err(|wrong| wrong.under(key))
     }
 }

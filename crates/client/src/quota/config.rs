@@ -1,99 +1,103 @@
 //! The quotas' part of the filter's configuration.
 
-use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::Arc;
 
 use attributes::Name;
-use serde::Deserialize;
-use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 
 use super::rules::{Charge, Clause, Match, Rule, Rules, TextTest};
+use crate::config::json::{Json, Wrong};
 use crate::limits;
 
 /// Quotas as they are written.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct Quotas<F: Default> {
+#[derive(Debug)]
+pub(crate) struct Quotas<F> {
     pub(crate) prefetch: bool,
     pub(crate) max_pools: usize,
     pub(crate) failure: Option<F>,
     pub(crate) rules: Vec<WrittenRule>,
 }
 
-impl<F: Default> Default for Quotas<F> {
+impl<F> Default for Quotas<F> {
     fn default() -> Self {
         Self { prefetch: true, max_pools: 1_000, failure: None, rules: Vec::new() }
     }
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug)]
 pub(crate) struct WrittenRule {
-    #[serde(default, rename = "match")]
-    any_of: Vec<BTreeMap<String, WrittenTest>>,
-    charge: Charges,
+    any_of: Vec<Vec<Clause>>,
+    charges: Vec<Charge>,
+}
+
+impl<F> Quotas<F> {
+    pub(crate) fn read(json: Json, failure: fn(Json) -> Result<F, Wrong>) -> Result<Self, Wrong> {
+        let mut fields = json.fields(&["prefetch", "max_pools", "failure", "rules"])?;
+        let default = Self::default();
+        Ok(Self {
+            prefetch: fields.read("prefetch", Json::truth)?.unwrap_or(default.prefetch),
+            max_pools: fields.read("max_pools", Json::size)?.unwrap_or(default.max_pools),
+            failure: fields.read_or_null("failure", failure)?,
+            rules: fields.read("rules", |json| json.list(rule))?.unwrap_or_default(),
+        })
+    }
+}
+
+fn rule(json: Json) -> Result<WrittenRule, Wrong> {
+    let mut fields = json.fields(&["match", "charge"])?;
+    let any_of = fields.read("match", |json| json.list(clauses))?.unwrap_or_default();
+    Ok(WrittenRule { any_of, charges: fields.require("charge", charges)? })
+}
+
+fn clauses(json: Json) -> Result<Vec<Clause>, Wrong> {
+    let mut clauses = Vec::new();
+    for (attribute, json) in json.entries("a map from attributes to tests")? {
+        let test = test(json).map_err(|wrong| wrong.under(attribute.clone()))?;
+        let clause = clause(&attribute, test);
+        if clauses
+            .iter()
+            .any(|other: &Clause| (&other.attribute, &other.key) == (&clause.attribute, &clause.key))
+        {
+            return Err(Wrong::new(format!("attribute `{attribute}` occurs twice")));
+        }
+        clauses.push(clause);
+    }
+    Ok(clauses)
 }
 
 /// What is asked of an attribute.
-#[derive(Debug)]
-struct WrittenTest(TextTest);
-
-impl<'de> Deserialize<'de> for WrittenTest {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "snake_case")]
-        enum Written {
-            Exact(String),
-            Prefix(String),
-            Suffix(String),
-            Regex(String),
-        }
-
-        match Written::deserialize(deserializer)? {
-            Written::Exact(text) => Ok(Self(TextTest::Exact(text))),
-            Written::Prefix(text) => Ok(Self(TextTest::Prefix(text))),
-            Written::Suffix(text) => Ok(Self(TextTest::Suffix(text))),
-            Written::Regex(pattern) => Err(D::Error::custom(format_args!(
-                "regex `{pattern}`: the filter has no regular expressions; expected exact, prefix or suffix, or \
-                 the expression in a selector of the quota's aspect"
-            ))),
-        }
+fn test(json: Json) -> Result<TextTest, Wrong> {
+    const EXPECTED: &str = "a test such as {\"exact\": \"GET\"}; tests are exact, prefix and suffix";
+    let entries = json.entries(EXPECTED)?;
+    let Ok([(kind, text)]) = <[_; 1]>::try_from(entries) else {
+        return Err(Wrong::new(format!("expected {EXPECTED}")));
+    };
+    let text = text.text().map_err(|wrong| wrong.under(kind.clone()))?;
+    match kind.as_str() {
+        "exact" => Ok(TextTest::Exact(text)),
+        "prefix" => Ok(TextTest::Prefix(text)),
+        "suffix" => Ok(TextTest::Suffix(text)),
+        "regex" => Err(Wrong::new(format!(
+            "regex `{text}`: the filter has no regular expressions; expected exact, prefix or suffix, or the \
+             expression in a selector of the quota's aspect"
+        ))),
+        _ => Err(Wrong::new(format!("unknown variant `{kind}`, expected {EXPECTED}"))),
     }
 }
 
 /// Amounts by quota.
-#[derive(Debug)]
-pub(crate) struct Charges(Vec<Charge>);
-
-impl<'de> Deserialize<'de> for Charges {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Entries;
-
-        impl<'de> Visitor<'de> for Entries {
-            type Value = Charges;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a map from quotas to amounts such as {\"RequestCount\": 1}")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Charges, A::Error> {
-                let mut charges: Vec<Charge> = Vec::new();
-                while let Some((quota, amount)) = map.next_entry::<String, u64>()? {
-                    if charges.iter().any(|other| *other.quota == *quota) {
-                        return Err(A::Error::custom(format_args!("quota `{quota}` occurs twice")));
-                    }
-                    charges.push(charge(&quota, amount).map_err(A::Error::custom)?);
-                }
-                if charges.is_empty() {
-                    return Err(A::Error::custom("charges nothing, expected at least one quota"));
-                }
-                Ok(Charges(charges))
-            }
+fn charges(json: Json) -> Result<Vec<Charge>, Wrong> {
+    let mut charges: Vec<Charge> = Vec::new();
+    for (quota, amount) in json.entries("a map from quotas to amounts such as {\"RequestCount\": 1}")? {
+        let amount = amount.count().map_err(|wrong| wrong.under(quota.clone()))?;
+        if charges.iter().any(|other| *other.quota == *quota) {
+            return Err(Wrong::new(format!("quota `{quota}` occurs twice")));
         }
-
-        deserializer.deserialize_map(Entries)
+        charges.push(charge(&quota, amount).map_err(Wrong::new)?);
     }
+    if charges.is_empty() {
+        return Err(Wrong::new("charges nothing, expected at least one quota".to_owned()));
+    }
+    Ok(charges)
 }
 
 /// A charge that is in range.
@@ -118,8 +122,8 @@ pub(crate) fn rules(written: Vec<WrittenRule>) -> Result<Rules, String> {
     }
     let mut names: Vec<Arc<str>> = Vec::new();
     let mut rules = Vec::new();
-    for WrittenRule { any_of, charge: Charges(charges) } in written {
-        let clauses = any_of.iter().map(BTreeMap::len).sum::<usize>();
+    for WrittenRule { any_of, charges } in written {
+        let clauses = any_of.iter().map(Vec::len).sum::<usize>();
         if any_of.len() > limits::QUOTA_MATCHES || clauses > limits::QUOTA_MATCHES {
             return too_many(
                 "matches or clauses in a rule",
@@ -128,8 +132,7 @@ pub(crate) fn rules(written: Vec<WrittenRule>) -> Result<Rules, String> {
             );
         }
         names.extend(charges.iter().map(|charge| Arc::clone(&charge.quota)));
-        let any_of = any_of.into_iter().map(|clauses| Match(clauses.into_iter().map(clause).collect()));
-        rules.push(Rule { any_of: any_of.collect(), charges });
+        rules.push(Rule { any_of: any_of.into_iter().map(Match).collect(), charges });
     }
     names.sort_unstable();
     names.dedup();
@@ -140,9 +143,9 @@ pub(crate) fn rules(written: Vec<WrittenRule>) -> Result<Rules, String> {
 }
 
 /// `attribute`, or `attribute[key]` for one key of a map.
-fn clause((written, WrittenTest(test)): (String, WrittenTest)) -> Clause {
+fn clause(written: &str, test: TextTest) -> Clause {
     match written.strip_suffix(']').and_then(|rest| rest.split_once('[')) {
         Some((name, key)) => Clause { attribute: Name::from(name), key: Some(key.into()), test },
-        None => Clause { attribute: Name::from(written.as_str()), key: None, test },
+        None => Clause { attribute: Name::from(written), key: None, test },
     }
 }
