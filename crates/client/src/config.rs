@@ -259,7 +259,14 @@ fn within(
     if range.contains(&value) {
         return Ok(());
     }
-    Err(field(name, format!("is {value:?}, expected from {:?} to {:?}", range.start(), range.end())))
+    let [value, least, most] = [&value, range.start(), range.end()].map(written);
+    Err(field(name, format!("is {value}, expected from {least} to {most}")))
+}
+
+/// A span as a configuration would have it. Formatted here, since the standard library's way brings much code along.
+fn written(span: &Duration) -> String {
+    let millis = span.as_millis();
+    if millis.is_multiple_of(1000) { format!("{}s", millis / 1000) } else { format!("{millis}ms") }
 }
 
 fn at_most(name: &'static str, value: usize, limit: usize) -> Result<(), InvalidConfig> {
@@ -382,7 +389,7 @@ fn span(json: Json) -> Result<Duration, Wrong> {
     let text = json.text()?;
     attributes::Duration::parse_go(&text)
         .filter(|span| span.nanos() >= 0)
-        .map(|span| span.to_std())
+        .map(attributes::Duration::to_std)
         .ok_or_else(|| Wrong::new(format!("`{text}` is not a duration such as 250ms or 1m30s")))
 }
 

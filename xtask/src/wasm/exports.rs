@@ -9,12 +9,14 @@ use std::ops::Range;
 use anyhow::{Context as _, Result, ensure};
 
 /// Callbacks of the ABI, each with the method of the SDK that it would call. The filter implements none of them.
-const UNUSED: [(&str, &str); 10] = [
+const UNUSED: [(&str, &str); 12] = [
     ("proxy_on_request_body", "on_http_request_body"),
     ("proxy_on_request_trailers", "on_http_request_trailers"),
     ("proxy_on_response_body", "on_http_response_body"),
     ("proxy_on_response_trailers", "on_http_response_trailers"),
     ("proxy_on_http_call_response", "on_http_call_response"),
+    ("proxy_on_grpc_receive_initial_metadata", "on_grpc_stream_initial_metadata"),
+    ("proxy_on_grpc_receive_trailing_metadata", "on_grpc_stream_trailing_metadata"),
     ("proxy_on_queue_ready", "on_queue_ready"),
     ("proxy_on_foreign_function", "on_foreign_function"),
     ("proxy_on_downstream_connection_close", "on_downstream_close"),

@@ -1,4 +1,4 @@
-//! `wasm-opt`, after the linker: it sees the whole module, and takes a twentieth off it.
+//! `wasm-opt`, after the linker: it sees the whole module, and takes a seventh off it.
 //!
 //! Then the module is weighed, so that it does not grow unnoticed.
 
@@ -25,7 +25,7 @@ const FEATURES: [&str; 6] = [
 
 /// Bytes that an optimised module may have: what it has now and a little. Every worker of every proxy compiles and
 /// keeps the module, so whoever needs more says so here.
-const BYTES_MAX: usize = 540_000;
+const BYTES_MAX: usize = 500_000;
 
 /// Optimises a module into another file. Where the tool is not and does not come, says so and answers `false`.
 pub(super) fn optimise(module: &Path, into: &Path) -> Result<bool> {
@@ -42,7 +42,7 @@ pub(super) fn optimise(module: &Path, into: &Path) -> Result<bool> {
         );
         return Ok(false);
     }
-    run(Command::new("wasm-opt").arg("-Os").args(FEATURES).arg(module).arg("-o").arg(into))?;
+    run(Command::new("wasm-opt").arg("-Oz").args(FEATURES).arg(module).arg("-o").arg(into))?;
     Ok(true)
 }
 
