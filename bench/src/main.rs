@@ -32,10 +32,15 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
+use mimalloc::MiMalloc;
 
 use crate::growth::{Curve, GROWTHS};
 use crate::row::Row;
 use crate::stub::Stub;
+
+/// What stands beside the server has the server's allocator.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// Rounds of what runs in this process.
 const MICRO_ROUNDS: usize = 21;
