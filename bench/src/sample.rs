@@ -118,6 +118,12 @@ impl Pair {
         }
     }
 
+    /// The same rounds, with ours put in relation to theirs in another way.
+    #[must_use]
+    pub(crate) fn map(self, ours: impl Fn(f64, f64) -> f64) -> Self {
+        Self::new(self.rounds.into_iter().map(|(own, beside)| (ours(own, beside), beside)).collect())
+    }
+
     /// The quotient of the medians.
     pub(crate) fn ratio(&self) -> f64 {
         self.ours.median() / self.beside.median()

@@ -1,4 +1,4 @@
-//! A message of thirty attributes becomes a bag, beside what decoding the message alone costs with generated code.
+//! A message of thirty attributes becomes a bag: what that costs in addition to decoding the message with generated code.
 
 use anyhow::{Result, ensure};
 use pieces::{decode, request};
@@ -15,6 +15,8 @@ pub(crate) fn beside_prost(rounds: usize) -> Result<Vec<Row>> {
         || Ok(nanos(|| decode::bag(&bytes, &dictionary))),
         || Ok(nanos(|| decode::generated(&bytes))),
     )?;
-    let what = ["a bag of 30 attributes", "prost decoding the message, no bag yet"];
-    Ok(vec![Row::pair("micro/decode", what, "ns", &both, Goal::AtMost(1.3))])
+    // What the bag costs in addition to the message.
+    let pair = both.map(|bag, message| bag - message);
+    let what = ["a bag of 30 attributes, in addition", "prost decoding the message"];
+    Ok(vec![Row::pair("micro/decode", what, "ns", &pair, Goal::AtMost(1.3))])
 }
