@@ -10,6 +10,10 @@ use super::{CHECK, REPORT, TICK, allowed, configured, denied, finish, last_token
 /// How much more memory may be in use after many more requests: allocators are not exact.
 const SLACK: usize = 4 << 16;
 
+/// Bytes that may be kept of a call that is cancelled: the SDK remembers whose it is until it ends, and is not told. They
+/// are two numbers in a hash table, whose old half is not always used again when it grows.
+const CANCELLED_CALL: usize = 40;
+
 /// A request from its beginning to its report, asked about and answered.
 fn request(vm: &mut Vm, path: &str, answer: Vec<u8>) -> Result<()> {
     let stream = vm.request(Stream::get(path))?;
@@ -28,8 +32,8 @@ fn report(vm: &mut Vm) -> Result<()> {
     Ok(())
 }
 
-/// Makes 1,000 requests, then 9,000 more, and compares.
-fn stays_bounded(mut one: impl FnMut(&mut Vm, usize) -> Result<()>) -> Result<()> {
+/// Makes 1,000 requests, then 9,000 more, and compares. Of each so many bytes may be kept.
+fn stays_bounded(kept: usize, mut one: impl FnMut(&mut Vm, usize) -> Result<()>) -> Result<()> {
     let Some(mut vm) = configured()? else { return Ok(()) };
     let mut warm = 0;
     for number in 0..10_000 {
@@ -42,22 +46,23 @@ fn stays_bounded(mut one: impl FnMut(&mut Vm, usize) -> Result<()>) -> Result<()
         }
     }
     let now = vm.memory_bytes();
-    ensure!(now <= warm + SLACK, "{warm} bytes after 1,000 requests, {now} after 10,000");
+    let most = warm + SLACK + 9_000 * kept;
+    ensure!(now <= most, "{warm} bytes after 1,000 requests, {now} after 10,000, expected at most {most}");
     ensure!(now < 8 << 20, "{now} bytes for 100 entries");
     Ok(())
 }
 
 #[test]
 fn the_cache_keeps_to_its_size() -> Result<()> {
-    stays_bounded(|vm, number| {
+    stays_bounded(0, |vm, number| {
         let answer = if number % 2 == 0 { allowed() } else { denied() };
         request(vm, &format!("/{number}"), answer)
     })
 }
 
 #[test]
-fn streams_that_end_early_leave_nothing() -> Result<()> {
-    stays_bounded(|vm, number| {
+fn streams_that_end_early_leave_nothing_of_ours() -> Result<()> {
+    stays_bounded(CANCELLED_CALL, |vm, number| {
         let stream = vm.request(Stream::get(&format!("/{number}")))?;
         if number % 2 == 0 {
             vm.log(stream)?;
