@@ -148,12 +148,12 @@ impl Limits {
 // === impl CheckCache ===
 
 impl CheckCache {
-    /// An empty cache. The seed keys the hash table: whoever does not know it cannot make entries collide.
+    /// An empty cache. The seed keys the hash tables: whoever does not know it cannot make entries collide.
     pub fn new(limits: Limits, seed: [u8; 16]) -> Self {
         Self {
             limits,
             roots: Vec::new(),
-            nodes: Nodes::default(),
+            nodes: Nodes::new(seed),
             edges: Edges::new(seed),
             generations: Generations::default(),
             is_succession: false,
@@ -219,8 +219,9 @@ impl CheckCache {
         }
     }
 
-    /// Keys the hash table anew, as soon as there is a seed that nobody knows. What is held stays.
+    /// Keys the hash tables anew, as soon as there is a seed that nobody knows. What is held stays.
     pub fn reseed(&mut self, seed: [u8; 16]) {
+        self.nodes.reseed(seed);
         self.edges = Edges::new(seed);
         for node in self.nodes.ids() {
             self.edges.add(&self.nodes, node);
@@ -232,7 +233,7 @@ impl CheckCache {
         self.generations.clear();
         self.is_succession = false;
         self.roots.clear();
-        self.nodes = Nodes::default();
+        self.nodes.clear();
         self.edges.clear();
     }
 

@@ -3,7 +3,8 @@
 //! Very many nodes ask the same: all that stand equally far from the root, as a rule. So a walk finds what is asked
 //! where it found it before, not in another place in memory for each node.
 //!
-//! Questions come from policies, not from requests: nobody gains from making them collide.
+//! Mostly questions come from policies, but the key of a map may be what a request says: they are hashed under the cache's
+//! secret seed, as edges are.
 
 use std::hash::{Hash as _, Hasher as _};
 use std::sync::Arc;
@@ -15,8 +16,12 @@ use siphasher::sip::SipHasher13;
 use crate::walk::{self, Question};
 use crate::{Target, Test};
 
-#[derive(Debug, Default)]
-pub(crate) struct Questions(HashTable<Asked>);
+#[derive(Debug)]
+pub(crate) struct Questions {
+    /// A hasher that knows the seed and nothing else.
+    seeded: SipHasher13,
+    asked: HashTable<Asked>,
+}
 
 /// A question, and how many nodes ask it.
 #[derive(Debug)]
@@ -26,10 +31,30 @@ struct Asked {
 }
 
 impl Questions {
+    /// No questions. Whoever does not know the seed cannot make them collide.
+    pub(crate) fn new(seed: [u8; 16]) -> Self {
+        Self { seeded: SipHasher13::new_with_key(&seed), asked: HashTable::new() }
+    }
+
+    /// Takes out everything.
+    pub(crate) fn clear(&mut self) {
+        self.asked.clear();
+    }
+
+    /// Keys the hash table anew.
+    pub(crate) fn reseed(&mut self, seed: [u8; 16]) {
+        let Self { seeded, asked } = Self::new(seed);
+        self.seeded = seeded;
+        for question in std::mem::replace(&mut self.asked, asked) {
+            self.asked.insert_unique(question.hash(seeded), question, |other| other.hash(seeded));
+        }
+    }
+
     /// What one more node asks, with how many bytes more are held for it.
     pub(crate) fn ask(&mut self, target: &Target, test: &Test) -> (Arc<Question>, usize) {
         let is_it = |asked: &Asked| asked.question.0 == *target && asked.question.1 == *test;
-        match self.0.entry(hash(target, test), is_it, Asked::hash) {
+        let seeded = self.seeded;
+        match self.asked.entry(hash(seeded, target, test), is_it, |other| other.hash(seeded)) {
             Entry::Occupied(mut asked) => {
                 asked.get_mut().nodes += 1;
                 (Arc::clone(&asked.get().question), 0)
@@ -47,7 +72,7 @@ impl Questions {
     pub(crate) fn forget(&mut self, question: &Question) -> usize {
         let (target, test) = question;
         let is_it = |asked: &Asked| *asked.question == *question;
-        let Ok(mut asked) = self.0.find_entry(hash(target, test), is_it) else { return 0 };
+        let Ok(mut asked) = self.asked.find_entry(hash(self.seeded, target, test), is_it) else { return 0 };
         asked.get_mut().nodes -= 1;
         if asked.get().nodes > 0 {
             return 0;
@@ -58,15 +83,14 @@ impl Questions {
 }
 
 impl Asked {
-    fn hash(&self) -> u64 {
-        hash(&self.question.0, &self.question.1)
+    fn hash(&self, seeded: SipHasher13) -> u64 {
+        hash(seeded, &self.question.0, &self.question.1)
     }
 }
 
-fn hash(target: &Target, test: &Test) -> u64 {
-    let mut hasher = SipHasher13::new();
-    (target, test).hash(&mut hasher);
-    hasher.finish()
+fn hash(mut seeded: SipHasher13, target: &Target, test: &Test) -> u64 {
+    (target, test).hash(&mut seeded);
+    seeded.finish()
 }
 
 #[cfg(test)]
@@ -75,14 +99,15 @@ mod tests {
 
     #[test]
     fn a_question_is_held_as_long_as_it_is_asked() {
-        let mut questions = Questions::default();
+        let mut questions = Questions::new([1; 16]);
         let target = Target::Attribute("a".into());
         let (first, weight) = questions.ask(&target, &Test::Value);
         let (second, nothing) = questions.ask(&target, &Test::Value);
         let (other, _) = questions.ask(&target, &Test::Present);
         assert!(Arc::ptr_eq(&first, &second) && !Arc::ptr_eq(&first, &other));
-        assert_eq!((nothing, questions.0.len()), (0, 2));
+        assert_eq!((nothing, questions.asked.len()), (0, 2));
+        questions.reseed([2; 16]);
         assert_eq!((questions.forget(&first), questions.forget(&first)), (0, weight));
-        assert_eq!(questions.0.len(), 1);
+        assert_eq!(questions.asked.len(), 1);
     }
 }

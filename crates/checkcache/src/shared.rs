@@ -99,6 +99,7 @@ impl SharedCache {
     /// What is written must follow from the hit alone, but for its time, and be the same whoever asks.
     pub fn written<'h>(&self, hit: &'h Hit, write: impl FnOnce(&Hit) -> Vec<u8>) -> Option<&'h [u8]> {
         if hit.leaf.written.get().is_none()
+            && !self.written.is_full()
             && let Some(written) = self.written.keep(write(hit))
         {
             // Somebody else may have been faster, with the same.

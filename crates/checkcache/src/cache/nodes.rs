@@ -51,7 +51,7 @@ struct Turn {
     life: Option<Life>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Nodes {
     places: Vec<Option<Node>>,
     /// As long as the places.
@@ -111,6 +111,35 @@ impl Leaf {
 }
 
 impl Nodes {
+    /// No nodes. The seed keys the table of questions.
+    pub(super) fn new(seed: [u8; 16]) -> Self {
+        Self {
+            places: Vec::new(),
+            order: Vec::new(),
+            free: Vec::new(),
+            questions: Questions::new(seed),
+            newest: None,
+            oldest: None,
+            leaves: 0,
+            bytes: 0,
+        }
+    }
+
+    /// Takes out everything.
+    pub(super) fn clear(&mut self) {
+        self.places.clear();
+        self.order.clear();
+        self.free.clear();
+        self.questions.clear();
+        (self.newest, self.oldest) = (None, None);
+        (self.leaves, self.bytes) = (0, 0);
+    }
+
+    /// Keys the table of questions anew.
+    pub(super) fn reseed(&mut self, seed: [u8; 16]) {
+        self.questions.reseed(seed);
+    }
+
     pub(super) fn len(&self) -> usize {
         self.places.len() - self.free.len()
     }

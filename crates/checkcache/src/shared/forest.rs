@@ -198,7 +198,7 @@ impl Writer {
         }
         let tree = Tree::new(root.clone(), self.next_number, seed);
         self.next_number += 1;
-        self.plots.push(Plot::new(tree));
+        self.plots.push(Plot::new(tree, seed));
         self.plots.len() - 1
     }
 
@@ -236,10 +236,10 @@ impl Held {
 // === impl Plot ===
 
 impl Plot {
-    fn new(tree: Tree) -> Self {
+    fn new(tree: Tree, seed: [u8; 16]) -> Self {
         let bytes = size_of::<Tree>() + tree.trunk.0.weight();
         let held = Held { leaves: 0, nodes: 1, bytes };
-        Self { tree: Arc::new(tree), ring: VecDeque::new(), questions: Questions::default(), held }
+        Self { tree: Arc::new(tree), ring: VecDeque::new(), questions: Questions::new(seed), held }
     }
 
     pub(super) fn leaves(&self) -> usize {

@@ -18,12 +18,14 @@ pub(super) struct Written {
 #[derive(Debug)]
 pub(super) struct Space {
     bytes: AtomicUsize,
+    /// How much the last one took that there was no room for.
+    refused: AtomicUsize,
     most: usize,
 }
 
 impl Space {
     pub(super) fn new(most: usize) -> Self {
-        Self { bytes: AtomicUsize::new(0), most }
+        Self { bytes: AtomicUsize::new(0), refused: AtomicUsize::new(0), most }
     }
 
     /// How many bytes there are.
@@ -31,11 +33,17 @@ impl Space {
         self.bytes.load(Ordering::Relaxed)
     }
 
+    /// Whether there is none for one like the last that got none: then none need be written to be kept.
+    pub(super) fn is_full(&self) -> bool {
+        self.bytes().saturating_add(self.refused.load(Ordering::Relaxed)) > self.most
+    }
+
     /// Gives room to a text, if there is enough.
     pub(super) fn keep(self: &Arc<Self>, text: Vec<u8>) -> Option<Written> {
         let weight = Written::weight(&text);
         if self.bytes.fetch_add(weight, Ordering::Relaxed) + weight > self.most {
             self.bytes.fetch_sub(weight, Ordering::Relaxed);
+            self.refused.store(weight, Ordering::Relaxed);
             return None;
         }
         Some(Written { text: text.into_boxed_slice(), space: Arc::clone(self) })
@@ -69,8 +77,10 @@ mod tests {
         let first = space.keep(vec![1; 100]);
         let second = space.keep(vec![2; 100]);
         assert_eq!(first.as_ref().map(Written::text), Some(&[1; 100][..]));
-        assert!(second.is_some() && space.keep(vec![3; 100]).is_none());
+        assert!(second.is_some() && !space.is_full() && space.keep(vec![3; 100]).is_none());
+        assert!(space.is_full());
         drop(first);
+        assert!(!space.is_full());
         assert!(space.keep(vec![3; 100]).is_some());
         drop(second);
         assert_eq!(space.bytes(), 0);
