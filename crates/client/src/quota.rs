@@ -282,6 +282,10 @@ impl Quotas {
             Err(fetched) => {
                 if let Some(entry) = self.pools.get(asked) {
                     entry.pool.settle(fetch, fetched, now);
+                } else if let Some(mut ended) = self.pools.take_ended(asked) {
+                    ended.pool.settle(fetch, fetched, now);
+                    self.pools.end(ended, now);
+                    self.return_unused();
                 }
                 return;
             }
@@ -290,18 +294,32 @@ impl Quotas {
         let counter = told.counter;
         let id = self.learn(told, &bag, now);
         let amount = u64::try_from(grant.amount).unwrap_or_default();
+        // Else the server counts the request otherwise by now. Who passed in the meantime was counted here.
+        let ended_as = |is_its| {
+            if is_its { Fetched::Granted { amount, valid_for: grant.valid_for } } else { Fetched::Void }
+        };
+        let is_returnable = takes_back && bag.weight() <= limits::RETURN_BYTES;
         if let Some(entry) = self.pools.get(asked) {
-            let is_its = id == Some(asked);
-            // Else the server counts the request otherwise by now. Who passed in the meantime was counted here.
-            let granted = Fetched::Granted { amount, valid_for: grant.valid_for };
-            entry.pool.settle(fetch, if is_its { granted } else { Fetched::Void }, now);
+            entry.pool.settle(fetch, ended_as(id == Some(asked)), now);
+        } else if let Some(mut ended) = self.pools.take_ended(asked) {
+            // What passed on its credit is paid for; the rest is for whoever asks.
+            let is_its = ended.counter == counter;
+            ended.pool.settle(fetch, ended_as(is_its), now);
+            if is_its && is_returnable {
+                ended.returnable = Some((demanded, bag.clone()));
+            }
+            self.pools.end(ended, now);
+            self.return_unused();
+            if is_its {
+                return;
+            }
         }
         match id.and_then(|id| self.pools.get(id)) {
             Some(entry) => {
                 if id != Some(asked) {
                     entry.pool.add(amount, grant.valid_for.unwrap_or(pool::GRANT_TTL), now);
                 }
-                if takes_back && bag.weight() <= limits::RETURN_BYTES {
+                if is_returnable {
                     entry.returnable = Some((demanded, bag));
                 }
             }
@@ -325,6 +343,12 @@ impl Quotas {
     /// There will be no more requests: what there is is given back, and so is what still comes.
     pub(crate) fn retire(&mut self, now: Tick) {
         self.prefetch = false;
+        // Nobody would use what was not asked for yet.
+        for (pool, fetch) in self.allocations.drop_fetches() {
+            if let Some(entry) = self.pools.get(pool) {
+                entry.pool.settle(fetch, Fetched::Void, now);
+            }
+        }
         self.pools.clear(now);
         self.return_unused();
     }

@@ -66,6 +66,17 @@ impl Allocations {
         self.waiting.push_back(waiting);
     }
 
+    /// Takes out the fetches that were not sent yet.
+    pub(super) fn drop_fetches(&mut self) -> Vec<(PoolId, Fetch)> {
+        let fetch = |waiting: &Waiting| match waiting.purpose {
+            Purpose::Fetch { pool, fetch } => Some((pool, fetch)),
+            Purpose::Return { .. } => None,
+        };
+        let dropped = self.waiting.iter().filter_map(fetch).collect();
+        self.waiting.retain(|waiting| fetch(waiting).is_none());
+        dropped
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.waiting.is_empty() && self.sent.is_empty()
     }

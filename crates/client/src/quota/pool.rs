@@ -231,6 +231,11 @@ impl Pool {
         given.fold(0, |sum, grant| sum.saturating_add(grant.available))
     }
 
+    /// Whether a fetch is on its way.
+    pub(crate) fn is_awaiting(&self) -> bool {
+        self.fetches > 0
+    }
+
     /// For how long nobody has asked for tokens.
     pub(crate) fn idle(&self, now: Tick) -> Duration {
         now.since(self.last_use)

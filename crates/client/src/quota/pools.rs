@@ -72,6 +72,8 @@ pub(super) struct Pools {
     traces: CheckCache,
     /// By the names of counters; ordered, since who asks has a say in what these are.
     entries: BTreeMap<u128, Entry>,
+    /// Pools that have ended while something is on its way to them: at most as many as there are allocations.
+    ended: Vec<Entry>,
     count: u64,
     max: usize,
     /// What was in pools that are no more, or that nobody has asked for lately.
@@ -83,6 +85,7 @@ impl Pools {
         Self {
             traces: CheckCache::new(Limits::of_entries(max), seed),
             entries: BTreeMap::new(),
+            ended: Vec::new(),
             count: 0,
             max,
             unused: Vec::new(),
@@ -180,8 +183,25 @@ impl Pools {
     /// Forgets everything.
     pub(super) fn clear(&mut self, now: Tick) {
         self.traces.clear();
-        let entries = std::mem::take(&mut self.entries).into_values();
-        self.unused.extend(entries.filter_map(|mut entry| entry.take_unused(Duration::ZERO, now)));
+        for entry in std::mem::take(&mut self.entries).into_values() {
+            self.end(entry, now);
+        }
+    }
+
+    /// A pool ends: what is in it goes back, as soon as nothing is on its way to it any more and it is known how much of that
+    /// was used beforehand.
+    pub(super) fn end(&mut self, mut entry: Entry, now: Tick) {
+        if entry.pool.is_awaiting() {
+            self.ended.push(entry);
+        } else {
+            self.unused.extend(entry.take_unused(Duration::ZERO, now));
+        }
+    }
+
+    /// A pool that has ended and to which something is on its way.
+    pub(super) fn take_ended(&mut self, id: PoolId) -> Option<Entry> {
+        let at = self.ended.iter().position(|entry| entry.id == id)?;
+        Some(self.ended.swap_remove(at))
     }
 
     /// Keys the hash table anew.
@@ -206,10 +226,10 @@ impl Pools {
     fn add(&mut self, quota: Arc<str>, name: u128, counter: Option<Counter>, now: Tick) -> PoolId {
         if self.entries.len() >= self.max {
             let oldest = self.entries.values().max_by_key(|entry| entry.pool.idle(now));
-            if let Some(mut oldest) =
+            if let Some(oldest) =
                 oldest.map(|entry| entry.id.name).and_then(|name| self.entries.remove(&name))
             {
-                self.unused.extend(oldest.take_unused(Duration::ZERO, now));
+                self.end(oldest, now);
             }
         }
         let id = PoolId { name, number: self.count };
