@@ -46,10 +46,13 @@ impl MixerService {
             }
         }
         let failed = reporter.finish().await;
+        // What builds on a message that cannot be read cannot be read either.
+        let lost = count.saturating_sub(index);
+        self.telemetry.report_messages_undecodable.add(lost as f64);
         if undecodable.count() > 0 {
             return Err(Status::invalid_argument(text::message(&format!(
                 "{} of {count} messages cannot be read: {}",
-                undecodable.count(),
+                undecodable.count() + lost,
                 undecodable.summary()
             ))));
         }
