@@ -280,13 +280,8 @@ impl Quotas {
         let Answered { answer, takes_back } = match answered {
             Ok(answered) => answered,
             Err(fetched) => {
-                if let Some(entry) = self.pools.get(asked) {
-                    entry.pool.settle(fetch, fetched, now);
-                } else if let Some(mut ended) = self.pools.take_ended(asked) {
-                    ended.pool.settle(fetch, fetched, now);
-                    self.pools.end(ended, now);
-                    self.return_unused();
-                }
+                self.pools.settle(asked, fetch, fetched, now);
+                self.return_unused();
                 return;
             }
         };
@@ -294,31 +289,22 @@ impl Quotas {
         let counter = told.counter;
         let id = self.learn(told, &bag, now);
         let amount = u64::try_from(grant.amount).unwrap_or_default();
-        // Else the server counts the request otherwise by now. Who passed in the meantime was counted here.
-        let ended_as = |is_its| {
-            if is_its { Fetched::Granted { amount, valid_for: grant.valid_for } } else { Fetched::Void }
-        };
         let is_returnable = takes_back && bag.weight() <= limits::RETURN_BYTES;
-        if let Some(entry) = self.pools.get(asked) {
-            entry.pool.settle(fetch, ended_as(id == Some(asked)), now);
-        } else if let Some(mut ended) = self.pools.take_ended(asked) {
-            // What passed on its credit is paid for; the rest is for whoever asks.
-            let is_its = ended.counter == counter;
-            ended.pool.settle(fetch, ended_as(is_its), now);
-            if is_its && is_returnable {
-                ended.returnable = Some((demanded, bag.clone()));
+        // Else the server counts the request otherwise by now. Who passed in the meantime was counted where it was asked.
+        if id == Some(asked) || self.pools.has_ended_as(asked, counter) {
+            if let Some(entry) = self.pools.asker(asked).filter(|_| is_returnable) {
+                entry.returnable = Some((demanded, bag));
             }
-            self.pools.end(ended, now);
+            let granted = Fetched::Granted { amount, valid_for: grant.valid_for };
+            self.pools.settle(asked, fetch, granted, now);
             self.return_unused();
-            if is_its {
-                return;
-            }
+            return;
         }
+        self.pools.settle(asked, fetch, Fetched::Void, now);
+        self.return_unused();
         match id.and_then(|id| self.pools.get(id)) {
             Some(entry) => {
-                if id != Some(asked) {
-                    entry.pool.add(amount, grant.valid_for.unwrap_or(pool::GRANT_TTL), now);
-                }
+                entry.pool.add(amount, grant.valid_for.unwrap_or(pool::GRANT_TTL), now);
                 if is_returnable {
                     entry.returnable = Some((demanded, bag));
                 }
@@ -345,9 +331,7 @@ impl Quotas {
         self.prefetch = false;
         // Nobody would use what was not asked for yet.
         for (pool, fetch) in self.allocations.drop_fetches() {
-            if let Some(entry) = self.pools.get(pool) {
-                entry.pool.settle(fetch, Fetched::Void, now);
-            }
+            self.pools.settle(pool, fetch, Fetched::Void, now);
         }
         self.pools.clear(now);
         self.return_unused();

@@ -21,7 +21,7 @@ use checkcache::{
     CheckCache, Code, Hit, Limits, Lookup, Revision, Root, Status, Tick, Trace, Vacancy, Validity, Verdict,
 };
 
-use super::pool::Pool;
+use super::pool::{Fetch, Fetched, Pool};
 use crate::limits;
 
 /// A pool, by its counter and a number that is never used again.
@@ -188,20 +188,35 @@ impl Pools {
         }
     }
 
+    /// The pool that a fetch is for, which may have ended since.
+    pub(super) fn asker(&mut self, id: PoolId) -> Option<&mut Entry> {
+        let live = self.entries.get_mut(&id.name).into_iter();
+        live.chain(&mut self.ended).find(|entry| entry.id == id)
+    }
+
+    /// Whether a pool has ended that belonged to a counter.
+    pub(super) fn has_ended_as(&self, id: PoolId, counter: Option<Counter>) -> bool {
+        self.ended.iter().any(|entry| entry.id == id && entry.counter == counter)
+    }
+
+    /// A fetch has ended.
+    pub(super) fn settle(&mut self, id: PoolId, fetch: Fetch, fetched: Fetched, now: Tick) {
+        if let Some(entry) = self.asker(id) {
+            entry.pool.settle(fetch, fetched, now);
+        }
+        for ended in std::mem::take(&mut self.ended) {
+            self.end(ended, now);
+        }
+    }
+
     /// A pool ends: what is in it goes back, as soon as nothing is on its way to it any more and it is known how much of that
     /// was used beforehand.
-    pub(super) fn end(&mut self, mut entry: Entry, now: Tick) {
+    fn end(&mut self, mut entry: Entry, now: Tick) {
         if entry.pool.is_awaiting() {
             self.ended.push(entry);
         } else {
             self.unused.extend(entry.take_unused(Duration::ZERO, now));
         }
-    }
-
-    /// A pool that has ended and to which something is on its way.
-    pub(super) fn take_ended(&mut self, id: PoolId) -> Option<Entry> {
-        let at = self.ended.iter().position(|entry| entry.id == id)?;
-        Some(self.ended.swap_remove(at))
     }
 
     /// Keys the hash table anew.

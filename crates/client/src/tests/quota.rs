@@ -2,159 +2,24 @@
 
 mod counters;
 mod failures;
+mod returns;
+mod rules;
+mod server;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use attributes::Bag;
-use checkcache::wire::{
-    Counted, Counter as Name, Grant, encode_precondition, encode_quota, encode_references,
-};
-use checkcache::{Code, Recorder, Status, Trace, Validity, Verdict};
+use checkcache::wire::encode_references;
+use checkcache::{Code, Status, Validity};
 use prost::Message as _;
 use proto::v1;
 
+use self::server::{Came, Server, booked, in_flight, send, serve, tick, user};
 use super::host::{FakeHost, pairs};
 use super::*;
 
 const CHARGED: &str = r#"{"mixer": {"cluster": "mixer"}, "attributes": {"target.service": "reviews"},
     "feed": {"enabled": false}, "quotas": {"rules": [{"charge": {"RequestCount": 1}}]}}"#;
-
-/// What a server does with quotas.
-struct Server {
-    /// How much is left of each quota.
-    left: BTreeMap<String, i64>,
-    /// What it looks at to find the counter.
-    counted_by: &'static str,
-    /// How long it says that it finds the same counter.
-    validity: Validity,
-    /// What it calls the counter, beside quota and value: a change of the labels.
-    era: u8,
-    /// What is counted, by quota and value.
-    booked: BTreeMap<(String, String), i64>,
-    revision: u64,
-    /// The status that it gives with nothing, in place of "nothing left".
-    status: Code,
-    /// Whether it is one of ours.
-    is_ours: bool,
-    verdict: Verdict,
-    /// Name, amount, best effort, in the order in which they came.
-    asked: Vec<(String, i64, bool)>,
-    calls: usize,
-}
-
-impl Server {
-    fn with(left: &[(&str, i64)]) -> Self {
-        Self {
-            left: left.iter().map(|(name, left)| ((*name).to_owned(), *left)).collect(),
-            counted_by: "target.service",
-            validity: Validity::Revision,
-            era: 0,
-            booked: BTreeMap::new(),
-            revision: 1,
-            status: Code::ResourceExhausted,
-            is_ours: true,
-            verdict: verdict(Code::Ok, ""),
-            asked: Vec::new(),
-            calls: 0,
-        }
-    }
-
-    fn unlimited() -> Self {
-        Self::with(&[("RequestCount", i64::MAX)])
-    }
-
-    fn trace(&self, bag: &Bag) -> Trace {
-        let mut recorder = Recorder::new(bag);
-        recorder.value(&self.counted_by.into());
-        recorder.into_trace()
-    }
-
-    /// The value that a counter is found by, and what the counter is called.
-    fn counter(&self, quota: &str, bag: &Bag) -> (String, Name) {
-        let value = bag.value(self.counted_by).map(ToString::to_string).unwrap_or_default();
-        let text = format!("{}/{quota}/{value}", self.era);
-        assert!(text.len() <= 40, "names that differ are to have numbers that do: {text}");
-        let number =
-            text.bytes().fold(0_u128, |number, byte| number.wrapping_mul(257).wrapping_add(byte.into()));
-        (value, Name(number.to_be_bytes()))
-    }
-
-    fn answer(&mut self, call: &Call) -> Vec<u8> {
-        let (request, bag) = check_request(call);
-        self.calls += 1;
-        let (trace, dictionary) = (self.trace(&bag), dictionary());
-        let mut quotas = BTreeMap::new();
-        if self.verdict.status.is_ok() {
-            for (name, params) in request.quotas {
-                self.asked.push((name.clone(), params.amount, params.best_effort));
-                let (value, counter) = self.counter(&name, &bag);
-                let is_another = !params.counter.is_empty() && params.counter != counter.0;
-                let Some(left) = self.left.get_mut(&name) else { continue };
-                let is_granted = params.amount <= *left || params.best_effort;
-                let amount = if is_granted && !is_another { params.amount.min(*left) } else { 0 };
-                *left -= amount;
-                *self.booked.entry((name.clone(), value)).or_default() += amount;
-                let code = if amount == 0 { self.status } else { Code::Ok };
-                let valid_for = Some(Duration::from_secs(10));
-                let grant = Grant { amount, valid_for, status: Status::new(code, "") };
-                let (trace, validity, counter) = (trace.clone(), self.validity, Some(counter));
-                let counted = Counted { trace, validity, counter };
-                quotas.insert(name, encode_quota(&grant, &counted, &dictionary, 0, self.is_ours));
-            }
-        }
-        let mut recorder = Recorder::new(&bag);
-        look_at_path(&mut recorder);
-        let path = recorder.into_trace();
-        let validity = self.verdict.validity;
-        let precondition = encode_precondition(&self.verdict, validity, &path, &dictionary, 0, self.is_ours);
-        let revision = if self.is_ours { self.revision } else { 0 };
-        v1::CheckResponse { precondition: Some(precondition), quotas, revision, ..Default::default() }
-            .encode_to_vec()
-    }
-}
-
-/// What a request came to.
-#[derive(Debug, PartialEq, Eq)]
-enum Came {
-    Passed,
-    Refused(u16, String),
-}
-
-/// Sends a request through, and answers what it and its tick call for.
-fn send(client: &mut Client, server: &mut Server, id: u32, host: &FakeHost, now: Now) -> Came {
-    let mut effects = client.on_request_headers(StreamId(id), host, now);
-    if let Some(Effect::Check { call, .. }) = effects.first() {
-        let answer = server.answer(call);
-        effects = client.on_answer(StreamId(id), Ok(&answer), host, now);
-    }
-    let came = match effects.iter().find(|effect| matches!(effect, Effect::Reply { .. })) {
-        Some(Effect::Reply { reply, .. }) => Came::Refused(reply.status, reply.body.clone()),
-        _ => Came::Passed,
-    };
-    tick(client, server, now);
-    client.on_closed(StreamId(id));
-    came
-}
-
-/// A tick whose allocations are answered at once; how many there were.
-fn tick(client: &mut Client, server: &mut Server, now: Now) -> usize {
-    let effects = client.on_tick(now);
-    serve(client, server, &effects, now)
-}
-
-/// Answers the allocations among effects; how many there were.
-fn serve(client: &mut Client, server: &mut Server, effects: &[Effect], now: Now) -> usize {
-    let allocations = effects.iter().filter_map(|effect| match effect {
-        Effect::Allocate { allocation, call } => Some((*allocation, server.answer(call))),
-        _ => None,
-    });
-    let allocations: Vec<_> = allocations.collect();
-    for (allocation, answer) in &allocations {
-        assert_eq!(client.on_allocation_answer(*allocation, Ok(answer), now), []);
-    }
-    allocations.len()
-}
 
 fn counted(client: &mut Client) -> BTreeMap<&'static str, i64> {
     let counts = counts(client).into_iter();
@@ -165,12 +30,6 @@ fn has(counts: &BTreeMap<&'static str, i64>, expected: &[(&str, i64)]) {
     for (name, count) in expected {
         assert_eq!(counts.get(name).copied().unwrap_or_default(), *count, "{name} of {counts:?}");
     }
-}
-
-fn user(name: &str) -> FakeHost {
-    let mut host = FakeHost::get("/");
-    host.property("connection.uri_san_peer_certificate", name.as_bytes());
-    host
 }
 
 #[test]
@@ -370,67 +229,6 @@ fn of_several_quotas_all_are_charged_or_none() {
 }
 
 #[test]
-fn a_check_that_cannot_be_charged_whole_keeps_what_it_was_granted() {
-    let config = CHARGED.replace(r#"{"RequestCount": 1}"#, r#"{"a": 1, "b": 1}"#);
-    let (mut client, mut server) = (client(&config), Server::with(&[("a", 1), ("b", 0)]));
-    let came = send(&mut client, &mut server, 0, &FakeHost::get("/"), at(0));
-    assert_eq!(came, Came::Refused(429, "RESOURCE_EXHAUSTED:Quota is exhausted for: b".to_owned()));
-    // The token of a is in its pool: the next request needs none of the server.
-    server.left.insert("b".to_owned(), 1);
-    let came = send(&mut client, &mut server, 1, &FakeHost::get("/"), at(600_000_000));
-    assert!(matches!(came, Came::Refused(..)), "b is asked for in the background");
-    let came = send(&mut client, &mut server, 2, &FakeHost::get("/"), at(600_000_001));
-    assert_eq!(came, Came::Passed);
-}
-
-#[test]
-fn without_pools_what_was_granted_in_vain_is_given_back() {
-    let config = CHARGED
-        .replace(r#"{"RequestCount": 1}"#, r#"{"a": 3, "b": 1}"#)
-        .replace(r#""rules""#, r#""prefetch": false, "rules""#);
-    let (mut client, mut server) = (client(&config), Server::with(&[("a", 3), ("b", 0)]));
-    send(&mut client, &mut server, 0, &FakeHost::get("/"), at(0));
-    assert_eq!(server.asked.last(), Some(&("a".to_owned(), -3, true)));
-    assert_eq!(server.left["a"], 3);
-    has(&counted(&mut client), &[("quota_returned", 3)]);
-}
-
-#[test]
-fn unused_tokens_go_back_to_a_server_that_takes_them() {
-    for is_ours in [true, false] {
-        let (mut client, mut server) = (client(CHARGED), Server::with(&[("RequestCount", 100)]));
-        server.is_ours = is_ours;
-        send(&mut client, &mut server, 0, &FakeHost::get("/"), at(0));
-        send(&mut client, &mut server, 1, &FakeHost::get("/"), at(1));
-        assert_eq!(server.left["RequestCount"], 89);
-        tick(&mut client, &mut server, at(4 * SECOND));
-        assert_eq!(server.left["RequestCount"], 89);
-        tick(&mut client, &mut server, at(6 * SECOND));
-        assert_eq!(server.left["RequestCount"], if is_ours { 98 } else { 89 });
-    }
-}
-
-#[test]
-fn the_end_gives_tokens_back() {
-    let (mut client, mut server) = (client(CHARGED), Server::with(&[("RequestCount", 100)]));
-    send(&mut client, &mut server, 0, &FakeHost::get("/"), at(0));
-    send(&mut client, &mut server, 1, &FakeHost::get("/"), at(1));
-    let effects = client.on_end(at(2));
-    serve(&mut client, &mut server, &effects, at(2));
-    assert_eq!(server.left["RequestCount"], 98);
-}
-
-#[test]
-fn a_change_of_the_revision_gives_tokens_back_that_it_leaves_unused() {
-    let (mut client, mut server) = (client(CHARGED), Server::with(&[("RequestCount", 100)]));
-    send(&mut client, &mut server, 0, &FakeHost::get("/"), at(0));
-    send(&mut client, &mut server, 1, &FakeHost::get("/"), at(1));
-    client.adopt(checkcache::Revision(2));
-    tick(&mut client, &mut server, at(6 * SECOND));
-    assert_eq!(server.left["RequestCount"], 98);
-}
-
-#[test]
 fn a_server_that_fails_lets_pass_or_not() {
     let closed = CHARGED.replace(r#""rules""#, r#""failure": {"policy": "closed"}, "rules""#);
     for (config, status) in [(CHARGED, None), (closed.as_str(), Some(500))] {
@@ -488,56 +286,6 @@ fn a_lost_check_of_a_request_that_only_needed_tokens_is_a_matter_of_quotas() {
 }
 
 #[test]
-fn rules_choose_by_attributes() {
-    let config = CHARGED.replace(
-        r#"[{"charge": {"RequestCount": 1}}]"#,
-        r#"[{"match": [{"request.method": {"exact": "GET"}, "request.path": {"prefix": "/books"}},
-                       {"request.headers[x-operation]": {"suffix": "_books"}}],
-             "charge": {"quota1": 1, "quota2": 2}},
-            {"match": [{"request.path": {"exact": "/books/1"}}], "charge": {"quota1": 4}}]"#,
-    );
-    let client = client(&config);
-    let mut operation = FakeHost::get("/");
-    operation.header("x-operation", b"get_books");
-    for (host, expected) in [
-        (FakeHost::get("/books"), vec![("quota1", 1), ("quota2", 2)]),
-        (FakeHost::get("/books/1"), vec![("quota1", 5), ("quota2", 2)]),
-        (operation, vec![("quota1", 1), ("quota2", 2)]),
-        (FakeHost::get("/shelves"), vec![]),
-    ] {
-        let mut client = Client::new(client.config.clone(), at(0));
-        let effects = client.on_request_headers(StreamId(1), &host, at(0));
-        let (request, _) = check_request(the_check(&effects));
-        let asked: Vec<_> =
-            request.quotas.iter().map(|(name, params)| (name.as_str(), params.amount)).collect();
-        assert_eq!(asked, expected);
-    }
-}
-
-#[test]
-fn a_route_says_what_its_requests_are_charged() {
-    let charged = |charge: &[(&str, &[u8])]| {
-        let mut client = client(CHARGED);
-        let mut host = FakeHost::get("/");
-        host.property("xds.route_metadata.filter_metadata.mixer", &pairs(&[("charge", &pairs(charge))]));
-        let effects = client.on_request_headers(StreamId(1), &host, at(0));
-        match effects.as_slice() {
-            [Effect::Check { call, .. }] => {
-                let quotas = check_request(call).0.quotas;
-                quotas.into_iter().map(|(name, params)| (name, params.amount)).collect()
-            }
-            _ => vec![("refused".to_owned(), 0)],
-        }
-    };
-    assert_eq!(charged(&[("route0-quota", &10_f64.to_le_bytes())]), [("route0-quota".to_owned(), 10)]);
-    assert_eq!(charged(&[("route0-quota", b"7")]), [("route0-quota".to_owned(), 7)]);
-    assert_eq!(charged(&[]), []);
-    for wrong in [&0.5_f64.to_le_bytes()[..], b"0", b"x", b"-1", &(-1_f64).to_le_bytes()] {
-        assert_eq!(charged(&[("q", wrong)]), [("refused".to_owned(), 0)], "{wrong:?}");
-    }
-}
-
-#[test]
 fn the_report_says_whether_a_pool_answered() {
     let (mut client, mut server) = (client(CHARGED), Server::unlimited());
     send(&mut client, &mut server, 1, &FakeHost::get("/"), at(1));
@@ -584,27 +332,4 @@ fn pools_are_bounded() {
         send(&mut client, &mut server, id, &user(&(id / 2).to_string()), at(u64::from(id)));
     }
     assert!(client.quotas.pools() <= 16, "{}", client.quotas.pools());
-}
-
-#[test]
-fn wrong_rules_are_refused() {
-    for (rules, message) in [
-        (r#"[{"charge": {}}]"#, "charges nothing, expected at least one quota"),
-        (r#"[{"charge": {"a": 0}}]"#, "quota `a` is charged 0, expected from 1 to 1000000"),
-        (r#"[{"charge": {"a": 1, "a": 2}}]"#, "quota `a` occurs twice"),
-        (
-            r#"[{"match": [{"request.path": {"regex": ".*"}}], "charge": {"a": 1}}]"#,
-            "regex `.*`: the filter has no regular",
-        ),
-        (r#"[{"match": [{"request.path": {"exakt": ""}}], "charge": {"a": 1}}]"#, "unknown variant `exakt`"),
-        (r#"[{"match": [{}]}]"#, "missing field `charge`"),
-    ] {
-        let config = CHARGED.replace(r#"[{"charge": {"RequestCount": 1}}]"#, rules);
-        let error = Config::parse(config.as_bytes()).expect_err(rules).to_string();
-        assert!(error.contains(message), "{error}");
-        assert!(error.contains("quotas.rules"), "{error}");
-    }
-    let config = CHARGED.replace(r#""rules""#, r#""max_pools": 1, "rules""#);
-    let error = Config::parse(config.as_bytes()).expect_err("too few").to_string();
-    assert!(error.contains("`quotas.max_pools`: is 1, expected from 16 to 10000"), "{error}");
 }

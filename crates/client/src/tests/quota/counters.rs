@@ -9,10 +9,6 @@ fn passed(came: &[(&'static str, Came)], name: &str) -> i64 {
     came.iter().filter(|(user, came)| *user == name && *came == Came::Passed).count() as i64
 }
 
-fn booked(server: &Server, name: &str) -> i64 {
-    server.booked.get(&("RequestCount".to_owned(), name.to_owned())).copied().unwrap_or_default()
-}
-
 #[test]
 fn a_burst_of_new_users_is_booked_on_each_of_them() {
     for is_ours in [true, false] {
@@ -109,17 +105,6 @@ fn the_same_trace_may_come_to_lead_to_another_counter() {
     assert_eq!(returned, 2, "each is given back to its own: {:?}", server.asked);
 }
 
-/// A request that passed on credit, with its fetch on the way.
-fn in_flight(client: &mut Client, server: &mut Server) -> (crate::AllocationId, Call) {
-    send(client, server, 0, &user("a"), at(0));
-    assert_eq!(client.on_request_headers(StreamId(1), &user("a"), at(1)), []);
-    let effects = client.on_tick(at(1));
-    match effects.as_slice() {
-        [Effect::Allocate { allocation, call }] => (*allocation, call.clone()),
-        other => panic!("{other:?}"),
-    }
-}
-
 #[test]
 fn a_fetch_outlives_a_change_of_the_revision() {
     for server_is_behind in [false, true] {
@@ -141,48 +126,6 @@ fn a_fetch_outlives_a_change_of_the_revision() {
         tick(&mut client, &mut server, at(10 * SECOND));
         assert_eq!(server.left["RequestCount"], 100 - 5, "what passed and no more");
     }
-}
-
-#[test]
-fn a_grant_whose_pool_is_gone_is_given_back() {
-    let config = CHARGED.replace(r#""rules""#, r#""max_pools": 16, "rules""#);
-    let (mut client, mut server) = (client(&config), Server::with(&[("RequestCount", 100)]));
-    server.counted_by = "source.user";
-    let (allocation, call) = in_flight(&mut client, &mut server);
-    let answer = server.answer(&call);
-    for id in 2..20 {
-        send(&mut client, &mut server, id, &user(&id.to_string()), at(u64::from(id)));
-    }
-    client.adopt(Revision(2));
-    assert_eq!(client.on_allocation_answer(allocation, Ok(&answer), at(20)), []);
-    tick(&mut client, &mut server, at(21));
-    assert_eq!(booked(&server, "a"), 2, "one that asked itself, and one that passed on credit");
-}
-
-#[test]
-fn a_grant_that_comes_after_the_end_is_given_back() {
-    let (mut client, mut server) = (client(CHARGED), Server::with(&[("RequestCount", 100)]));
-    let (allocation, call) = in_flight(&mut client, &mut server);
-    let answer = server.answer(&call);
-    client.retire(at(2));
-    assert_eq!(client.on_allocation_answer(allocation, Ok(&answer), at(3)), []);
-    tick(&mut client, &mut server, at(4));
-    assert_eq!(server.left["RequestCount"], 98, "what passed on credit stays counted");
-}
-
-#[test]
-fn what_is_given_back_goes_nowhere_else() {
-    let (mut client, mut server) = (client(CHARGED), Server::unlimited());
-    server.counted_by = "source.user";
-    send(&mut client, &mut server, 0, &user("a"), at(0));
-    send(&mut client, &mut server, 1, &user("a"), at(1));
-    assert_eq!(booked(&server, "a"), 11);
-    // The same attributes lead to another counter, under another revision.
-    (server.era, server.revision) = (1, 2);
-    client.adopt(Revision(2));
-    tick(&mut client, &mut server, at(10 * SECOND));
-    assert_eq!(server.asked.last(), Some(&("RequestCount".to_owned(), -9, true)));
-    assert_eq!(booked(&server, "a"), 11);
 }
 
 #[test]
