@@ -7,15 +7,18 @@
 //! Attributes are written in the order in which they stand in the list and come back in it. Of a map's entries with one
 //! key the last counts; whoever reads has to see to that, and to names that stand in two maps.
 
+mod fields;
+
 use std::sync::Arc;
 
 use prost::bytes::{Buf, BufMut};
 use prost::encoding::{
-    DecodeContext, WireType, bool, bytes, check_wire_type, decode_key, decode_varint, double, encode_key,
-    encode_varint, encoded_len_varint, int64, key_len, message, sint32, skip_field, string,
+    DecodeContext, WireType, bool, bytes, decode_key, double, encode_key, encode_varint, int64, message,
+    sint32, skip_field,
 };
 use prost::{DecodeError, Message};
 
+use self::fields::{KEY, VALUE, delimited, delimited_len, encode_index, index_len, pair_len};
 use crate::{Duration, Timestamp};
 
 const WORDS: u32 = 1;
@@ -28,10 +31,6 @@ const DURATIONS: u32 = 7;
 const BYTES: u32 = 8;
 const STRING_MAPS: u32 = 9;
 const REMOVED: u32 = 100;
-
-/// The fields of a map's entry.
-const KEY: u32 = 1;
-const VALUE: u32 = 2;
 
 /// Attributes with their words replaced by indices.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -96,7 +95,7 @@ impl Message for CompressedAttributes {
     ) -> Result<(), DecodeError> {
         match tag {
             WORDS => {
-                self.words.push(word(wire_type, buf, ctx)?);
+                self.words.push(fields::word(wire_type, buf, ctx)?);
                 Ok(())
             }
             STRINGS..=STRING_MAPS => {
@@ -153,27 +152,43 @@ impl CompressedValue {
     }
 
     fn decode_entry(tag: u32, mut entry: &[u8], ctx: &DecodeContext) -> Result<(i32, Self), DecodeError> {
+        if tag == STRINGS {
+            return fields::pair(entry, ctx).map(|(name, word)| (name, Self::String(word)));
+        }
         let (mut name, mut value) = (0, Self::default_of(tag));
         let buf = &mut entry;
-        while buf.has_remaining() {
-            let (tag, wire_type) = decode_key(buf)?;
-            let ctx = ctx.clone();
-            match tag {
-                KEY => sint32::merge(wire_type, &mut name, buf, ctx)?,
-                VALUE => match &mut value {
-                    Self::String(word) => sint32::merge(wire_type, word, buf, ctx)?,
-                    Self::Int64(number) => int64::merge(wire_type, number, buf, ctx)?,
-                    Self::Double(number) => double::merge(wire_type, number, buf, ctx)?,
-                    Self::Bool(truth) => bool::merge(wire_type, truth, buf, ctx)?,
-                    Self::Timestamp(time) => message::merge(wire_type, time, buf, ctx)?,
-                    Self::Duration(span) => message::merge(wire_type, span, buf, ctx)?,
-                    Self::Bytes(content) => bytes::merge(wire_type, content, buf, ctx)?,
-                    Self::StringMap(map) => message::merge(wire_type, map, buf, ctx)?,
-                },
-                _ => skip_field(wire_type, tag, buf, ctx)?,
+        while let [field, rest @ ..] = *buf {
+            match (*field, &mut value) {
+                (fields::KEY_VARINT, _) => (*buf, name) = fields::index(rest)?,
+                (fields::VALUE_VARINT, Self::Int64(number)) => (*buf, *number) = fields::int64(rest)?,
+                // Rare types, and what nobody writes who knows the message.
+                _ => value.merge_entry(&mut name, buf, ctx)?,
             }
         }
         Ok((name, value))
+    }
+
+    /// Reads a field of an entry, whatever it is.
+    fn merge_entry(
+        &mut self,
+        name: &mut i32,
+        buf: &mut &[u8],
+        ctx: &DecodeContext,
+    ) -> Result<(), DecodeError> {
+        let (tag, wire_type) = decode_key(buf)?;
+        let ctx = ctx.clone();
+        match (tag, self) {
+            (KEY, _) => sint32::merge(wire_type, name, buf, ctx),
+            (VALUE, Self::String(word)) => sint32::merge(wire_type, word, buf, ctx),
+            (VALUE, Self::Int64(number)) => int64::merge(wire_type, number, buf, ctx),
+            (VALUE, Self::Double(number)) => double::merge(wire_type, number, buf, ctx),
+            (VALUE, Self::Bool(truth)) => bool::merge(wire_type, truth, buf, ctx),
+            (VALUE, Self::Timestamp(time)) => message::merge(wire_type, time, buf, ctx),
+            (VALUE, Self::Duration(span)) => message::merge(wire_type, span, buf, ctx),
+            (VALUE, Self::Bytes(content)) => bytes::merge(wire_type, content, buf, ctx),
+            (VALUE, Self::StringMap(map)) => message::merge(wire_type, map, buf, ctx),
+            _ => skip_field(wire_type, tag, buf, ctx),
+        }
     }
 
     /// What is zero goes without saying, as everywhere in protocol buffers; but a message says that it is there.
@@ -232,7 +247,7 @@ impl Message for StringMap {
         if tag != KEY {
             return skip_field(wire_type, tag, buf, ctx);
         }
-        self.entries.push(delimited(wire_type, buf, &ctx, |pair| decode_pair(pair, &ctx))?);
+        self.entries.push(delimited(wire_type, buf, &ctx, |pair| fields::pair(pair, &ctx))?);
         Ok(())
     }
 
@@ -248,83 +263,6 @@ impl Message for StringMap {
 impl FromIterator<(i32, i32)> for StringMap {
     fn from_iter<I: IntoIterator<Item = (i32, i32)>>(entries: I) -> Self {
         Self { entries: entries.into_iter().collect() }
-    }
-}
-
-// === Fields ===
-
-/// The content of a field that has its length before it, and how far it goes, if both lie in one piece.
-fn whole(buf: &impl Buf) -> Option<(&[u8], usize)> {
-    let chunk = buf.chunk();
-    let mut rest = chunk;
-    let len = usize::try_from(decode_varint(&mut rest).ok()?).ok()?;
-    Some((rest.get(..len)?, chunk.len() - rest.len() + len))
-}
-
-/// Reads a field that has its length before it.
-fn delimited<T>(
-    wire_type: WireType,
-    buf: &mut impl Buf,
-    ctx: &DecodeContext,
-    read: impl Fn(&[u8]) -> Result<T, DecodeError>,
-) -> Result<T, DecodeError> {
-    check_wire_type(WireType::LengthDelimited, wire_type)?;
-    if let Some((content, end)) = whole(buf) {
-        let value = read(content)?;
-        buf.advance(end);
-        return Ok(value);
-    }
-    // In pieces, or cut off, which this says.
-    let mut content = Vec::new();
-    bytes::merge(wire_type, &mut content, buf, ctx.clone())?;
-    read(&content)
-}
-
-fn word(wire_type: WireType, buf: &mut impl Buf, ctx: DecodeContext) -> Result<Arc<str>, DecodeError> {
-    check_wire_type(WireType::LengthDelimited, wire_type)?;
-    if let Some((content, end)) = whole(buf)
-        && let Ok(word) = str::from_utf8(content)
-    {
-        let word = Arc::from(word);
-        buf.advance(end);
-        return Ok(word);
-    }
-    // In pieces, cut off or no text, which this says.
-    let mut word = String::new();
-    string::merge(wire_type, &mut word, buf, ctx)?;
-    Ok(word.into())
-}
-
-fn decode_pair(mut pair: &[u8], ctx: &DecodeContext) -> Result<(i32, i32), DecodeError> {
-    let (mut key, mut value) = (0, 0);
-    let buf = &mut pair;
-    while buf.has_remaining() {
-        let (tag, wire_type) = decode_key(buf)?;
-        match tag {
-            KEY => sint32::merge(wire_type, &mut key, buf, ctx.clone())?,
-            VALUE => sint32::merge(wire_type, &mut value, buf, ctx.clone())?,
-            _ => skip_field(wire_type, tag, buf, ctx.clone())?,
-        }
-    }
-    Ok((key, value))
-}
-
-/// The length of a field with its key and its own length.
-fn delimited_len(tag: u32, len: usize) -> usize {
-    key_len(tag) + encoded_len_varint(len as u64) + len
-}
-
-fn pair_len(key: i32, value: i32) -> usize {
-    index_len(KEY, key) + index_len(VALUE, value)
-}
-
-fn index_len(tag: u32, index: i32) -> usize {
-    if index == 0 { 0 } else { sint32::encoded_len(tag, &index) }
-}
-
-fn encode_index(tag: u32, index: i32, buf: &mut impl BufMut) {
-    if index != 0 {
-        sint32::encode(tag, &index, buf);
     }
 }
 

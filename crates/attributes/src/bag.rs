@@ -1,6 +1,7 @@
 //! Bags of attributes, and the trait by which everything else looks at one.
 
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 use crate::{Name, Value, ValueRef};
 
@@ -112,45 +113,34 @@ impl Bag {
         gone.next().map_or(Ok(()), Err)
     }
 
-    /// Sets all attributes of another bag.
-    pub(crate) fn merge(&mut self, other: Self) {
-        if self.0.is_empty() {
-            *self = other;
-            return;
-        }
+    /// Makes a bag of attributes that are in order, each name once.
+    pub(crate) fn from_sorted(attributes: Vec<(Name, Value)>) -> Self {
+        debug_assert!(
+            attributes.is_sorted_by(|(a, _), (b, _)| by_length(a.as_str(), b.as_str()).is_lt()),
+            "{attributes:?}"
+        );
+        Self(attributes)
+    }
+
+    /// Sets attributes that are in order, each name once.
+    pub(crate) fn set_all(&mut self, attributes: Vec<(&Arc<str>, Value)>) {
+        debug_assert!(attributes.is_sorted_by(|(a, _), (b, _)| by_length(a, b).is_lt()), "{attributes:?}");
         let sorted = self.0.len();
-        for (name, value) in other.0 {
-            let old = self.0.get_mut(..sorted).unwrap_or_default();
-            match old.binary_search_by(|(old, _)| by_length(old.as_str(), name.as_str())) {
-                Ok(index) => {
-                    if let Some((_, old)) = old.get_mut(index) {
-                        *old = value;
-                    }
-                }
-                Err(_) => self.0.push((name, value)),
+        // Both are sorted: one way through them finds what is there. Its name is not touched.
+        let mut at = 0;
+        for (name, value) in attributes {
+            let old = self.0.get_mut(at..sorted).unwrap_or_default();
+            let less = old.iter().take_while(|(old, _)| by_length(old.as_str(), name).is_lt()).count();
+            at += less;
+            match old.get_mut(less) {
+                Some((old, stale)) if old.as_str() == &**name => *stale = value,
+                _ => self.0.push((Name::from(Arc::clone(name)), value)),
             }
         }
         if self.0.len() > sorted {
             // Two sorted runs, which this sort merges.
             self.0.sort_by(|(a, _), (b, _)| by_length(a.as_str(), b.as_str()));
         }
-    }
-
-    /// Makes a bag of attributes that are in order, each name once.
-    pub(crate) fn from_sorted(attributes: Vec<(Name, Value)>) -> Self {
-        let is_less = |a: &Name, b: &Name| by_length(a.as_str(), b.as_str()).is_lt();
-        debug_assert!(attributes.is_sorted_by(|(a, _), (b, _)| is_less(a, b)), "{attributes:?}");
-        Self(attributes)
-    }
-
-    /// Makes a bag of attributes in any order, or returns the first name that occurs twice.
-    pub(crate) fn from_unsorted(mut attributes: Vec<(Name, Value)>) -> Result<Self, Name> {
-        attributes.sort_by(|(a, _), (b, _)| by_length(a.as_str(), b.as_str()));
-        let twice = attributes.windows(2).find_map(|pair| match pair {
-            [(a, _), (b, _)] if a == b => Some(a.clone()),
-            _ => None,
-        });
-        twice.map_or(Ok(Self(attributes)), Err)
     }
 }
 

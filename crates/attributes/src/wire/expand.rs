@@ -130,9 +130,12 @@ impl<'d> Expander<'d> {
 
     /// The bag that a message stands for.
     pub fn bag(&self, message: v1::CompressedAttributes) -> Result<Bag, InvalidAttributes> {
-        let mut bag = Bag::new();
-        self.change(&mut bag, message)?;
-        Ok(bag)
+        let v1::CompressedAttributes { words: _, values, removed } = message;
+        let attributes = self.attributes(values, |name| Name::from(Arc::clone(name)))?;
+        match self.names(removed)?.pop() {
+            Some(name) => Err(InvalidAttributes::NotThere { name }),
+            None => Ok(Bag::from_sorted(attributes)),
+        }
     }
 
     /// Makes of the bag of one message that of the next, which holds what differs. After an error the bag is of no use.
@@ -142,15 +145,17 @@ impl<'d> Expander<'d> {
         message: v1::CompressedAttributes,
     ) -> Result<(), InvalidAttributes> {
         let v1::CompressedAttributes { words: _, values, removed } = message;
-        let set = self.attributes(values)?;
+        let set = self.attributes(values, |name| name)?;
         if !removed.is_empty() {
             let removed = self.names(removed)?;
-            if let Some(name) = removed.iter().find(|name| set.value(name.as_str()).is_some()) {
+            let is_set =
+                |name: &&Name| set.binary_search_by(|(set, _)| by_length(set, name.as_str())).is_ok();
+            if let Some(name) = removed.iter().find(is_set) {
                 return Err(InvalidAttributes::Duplicate { name: name.clone() });
             }
             bag.remove_all(removed).map_err(|name| InvalidAttributes::NotThere { name })?;
         }
-        bag.merge(set);
+        bag.set_all(set);
         // What many messages amount to is held to what one may have.
         match bag.len() {
             count if count > limits::MESSAGE_ATTRIBUTES => Err(InvalidAttributes::TooMany { count }),
@@ -165,7 +170,12 @@ impl<'d> Expander<'d> {
         indices.into_iter().map(|index| Ok(Name::from(Arc::clone(self.word(index)?)))).collect()
     }
 
-    fn attributes(&self, values: Vec<(i32, CompressedValue)>) -> Result<Bag, InvalidAttributes> {
+    /// Names, in whatever form, and values, in the order of a bag and each name once.
+    fn attributes<'s, N: AsRef<str>>(
+        &'s self,
+        values: Vec<(i32, CompressedValue)>,
+        to_name: impl Fn(&'s Arc<str>) -> N,
+    ) -> Result<Vec<(N, Value)>, InvalidAttributes> {
         if values.len() > limits::MESSAGE_ATTRIBUTES {
             return Err(InvalidAttributes::TooMany { count: values.len() });
         }
@@ -173,12 +183,19 @@ impl<'d> Expander<'d> {
         let values = if is_sorted { values } else { without_overwritten(values) };
         let mut attributes = Vec::with_capacity(values.len());
         for (name, value) in values {
-            attributes.push((Name::from(Arc::clone(self.word(name)?)), self.value(value)?));
+            attributes.push((to_name(self.word(name)?), self.value(value)?));
         }
-        if is_sorted {
-            return Ok(Bag::from_sorted(attributes));
+        if !is_sorted {
+            attributes.sort_by(|(a, _), (b, _)| by_length(a.as_ref(), b.as_ref()));
+            let twice = attributes.windows(2).find_map(|pair| match pair {
+                [(a, _), (b, _)] if a.as_ref() == b.as_ref() => Some(a.as_ref().into()),
+                _ => None,
+            });
+            if let Some(name) = twice {
+                return Err(InvalidAttributes::Duplicate { name });
+            }
         }
-        Bag::from_unsorted(attributes).map_err(|name| InvalidAttributes::Duplicate { name })
+        Ok(attributes)
     }
 
     /// Whether the names are in order, as we send them; others send them as they please.

@@ -94,14 +94,18 @@ impl<'d> ReportDecoder<'d> {
     }
 
     fn read(&mut self, mut message: v1::CompressedAttributes) -> Result<(), InvalidAttributes> {
-        if !self.builds {
-            self.bag = Bag::new();
+        let own;
+        let words = if message.words.is_empty() {
+            &self.default_words
+        } else {
+            own = Expander::new(self.dictionary, self.word_count, std::mem::take(&mut message.words));
+            &own
+        };
+        if self.builds {
+            return words.change(&mut self.bag, message);
         }
-        if message.words.is_empty() {
-            return self.default_words.change(&mut self.bag, message);
-        }
-        let words = std::mem::take(&mut message.words);
-        Expander::new(self.dictionary, self.word_count, words).change(&mut self.bag, message)
+        self.bag = words.bag(message)?;
+        Ok(())
     }
 }
 
