@@ -40,7 +40,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use attributes::Value;
 use checkcache::{RouteDirective, Status, Validity};
-use policy::{AdapterInfo, HandlerConfig, LogEntry, LogPayload, MetricValue, QuotaInstance};
+use policy::{AdapterInfo, HandlerConfig, LogEntry, LogPayload, MetricSamples, QuotaInstance};
 use thiserror::Error;
 use tokio::sync::Notify;
 
@@ -207,8 +207,8 @@ pub trait Handler: Send + Sync + 'static {
         Err(HandlerError::WrongKind("access-logs"))
     }
 
-    /// Takes the values of `metrics` aspects.
-    async fn measure(&self, _values: Vec<MetricValue>) -> Result<(), HandlerError> {
+    /// Takes what `metrics` aspects measured. The same metric under the same labels may come more than once.
+    async fn measure(&self, _samples: Vec<MetricSamples>) -> Result<(), HandlerError> {
         Err(HandlerError::WrongKind("metrics"))
     }
 

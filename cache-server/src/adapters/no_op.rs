@@ -9,7 +9,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use attributes::Value;
 use checkcache::{Code, Status, Validity};
-use policy::{AdapterInfo, AspectKind, HandlerConfig, LogEntry, MetricValue, ParamProblem};
+use policy::{AdapterInfo, AspectKind, HandlerConfig, LogEntry, MetricSamples, ParamProblem};
 
 use super::params::Params;
 use super::{
@@ -58,7 +58,7 @@ impl Handler for NoOp {
         Ok(())
     }
 
-    async fn measure(&self, _: Vec<MetricValue>) -> Result<(), HandlerError> {
+    async fn measure(&self, _: Vec<MetricSamples>) -> Result<(), HandlerError> {
         Ok(())
     }
 }

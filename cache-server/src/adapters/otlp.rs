@@ -24,7 +24,7 @@ use std::time::Duration;
 use ::attributes::Timestamp;
 use async_trait::async_trait;
 use opentelemetry_proto::tonic::resource::v1::Resource;
-use policy::{AdapterInfo, AspectKind, HandlerConfig, LogEntry, MetricKind, MetricValue, ParamProblem};
+use policy::{AdapterInfo, AspectKind, HandlerConfig, LogEntry, MetricKind, MetricSamples, ParamProblem};
 use prost::Message as _;
 use tonic::metadata::{AsciiMetadataKey, AsciiMetadataValue, MetadataMap};
 use tonic::transport::Endpoint;
@@ -137,16 +137,19 @@ fn endpoint(params: &mut Params<'_>) -> Option<Endpoint> {
 
 #[async_trait]
 impl Handler for Otlp {
-    async fn measure(&self, values: Vec<MetricValue>) -> Result<(), HandlerError> {
-        for MetricValue { descriptor, value, labels } in values {
+    async fn measure(&self, samples: Vec<MetricSamples>) -> Result<(), HandlerError> {
+        for MetricSamples { descriptor, labels, values } in samples {
             let is_counter = descriptor.kind == MetricKind::Counter;
-            let Some(value) = number(&value).filter(|value| !is_counter || *value >= 0.0) else {
-                self.metrics.drop_records("not a value", 1);
-                continue;
-            };
             let labels_size: usize = labels.iter().map(|(name, value)| name.len() + value.weight()).sum();
-            let measurement = Measurement { descriptor, labels, value };
-            self.metrics.push(measurement, size_of::<Measurement>() + labels_size);
+            for value in values {
+                let Some(value) = number(&value).filter(|value| !is_counter || *value >= 0.0) else {
+                    self.metrics.drop_records("not a value", 1);
+                    continue;
+                };
+                let (descriptor, labels) = (Arc::clone(&descriptor), labels.clone());
+                let measurement = Measurement { descriptor, labels, value };
+                self.metrics.push(measurement, size_of::<Measurement>() + labels_size);
+            }
         }
         Ok(())
     }

@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use attributes::Value;
 use policy::{
-    AdapterInfo, AspectKind, HandlerConfig, MetricDescriptor, MetricKind, MetricValue, ParamProblem,
+    AdapterInfo, AspectKind, HandlerConfig, MetricDescriptor, MetricKind, MetricSamples, ParamProblem,
 };
 
 use super::params::Params;
@@ -102,10 +102,12 @@ fn parse(params: &serde_json::Value) -> Result<Option<Duration>, Vec<ParamProble
 
 #[async_trait]
 impl Handler for Prometheus {
-    async fn measure(&self, values: Vec<MetricValue>) -> Result<(), HandlerError> {
+    async fn measure(&self, samples: Vec<MetricSamples>) -> Result<(), HandlerError> {
         let touch = Touch { now: self.registry.now(), idle_max: self.idle_max };
-        self.registry
-            .record_all(&values, touch, |why| self.telemetry.dropped(&self.handler, why.as_str(), 1));
+        let dropped = |why: Dropped, count: usize| {
+            self.telemetry.dropped(&self.handler, why.as_str(), count as u64);
+        };
+        self.registry.record_all(&samples, touch, dropped);
         Ok(())
     }
 }
@@ -175,45 +177,58 @@ impl MetricRegistry {
         self.start.elapsed()
     }
 
-    /// Takes all values under one look at the definitions, and says which ones it cannot take.
-    fn record_all(&self, values: &[MetricValue], touch: Touch, mut dropped: impl FnMut(Dropped)) {
+    /// Takes all values under one look at the definitions, and says of how many it cannot take which, and why.
+    fn record_all(&self, samples: &[MetricSamples], touch: Touch, mut dropped: impl FnMut(Dropped, usize)) {
         let metrics = self.metrics.read().unwrap_or_else(PoisonError::into_inner);
         // The texts of the labels: one place for all of them, since most series are there already.
         let mut labels = Vec::new();
-        for value in values {
-            let recorded = match metrics.get(&value.descriptor.name) {
-                Some(metric) => metric.record(value, touch, &mut labels),
+        for samples in samples {
+            let recorded = match metrics.get(&samples.descriptor.name) {
+                Some(metric) => metric.record(samples, touch, &mut labels),
                 None => Err(Dropped::Definition),
             };
-            if let Err(why) = recorded {
-                dropped(why);
+            match recorded {
+                Ok(0) => {}
+                Ok(no_values) => dropped(Dropped::Value, no_values),
+                Err(why) => dropped(why, samples.values.len()),
             }
         }
     }
 }
 
 impl Metric {
-    fn record(&self, measured: &MetricValue, touch: Touch, texts: &mut Vec<String>) -> Result<(), Dropped> {
-        let MetricValue { descriptor, value, labels } = measured;
+    /// Takes values, and says how many are none that the metric can have.
+    fn record(
+        &self,
+        samples: &MetricSamples,
+        touch: Touch,
+        texts: &mut Vec<String>,
+    ) -> Result<usize, Dropped> {
+        let MetricSamples { descriptor, labels, values } = samples;
         if !Arc::ptr_eq(&self.descriptor, descriptor) && self.descriptor != *descriptor {
             return Err(Dropped::Definition);
         }
         if !labels.iter().map(|(name, _)| name).eq(self.descriptor.labels.keys()) {
             return Err(Dropped::Definition);
         }
-        let number = number(value).ok_or(Dropped::Value)?;
-        if descriptor.kind == MetricKind::Counter && number < 0.0 {
-            return Err(Dropped::Value);
+        let is_counter = descriptor.kind == MetricKind::Counter;
+        let numbers = || values.iter().filter_map(number).filter(|number| !is_counter || *number >= 0.0);
+        let count = numbers().count();
+        if count == 0 {
+            return Ok(values.len());
         }
         texts.resize_with(labels.len(), String::new);
         for (text, (_, value)) in texts.iter_mut().zip(labels) {
             write_label(value, text);
         }
-        let add = |series: &Arc<Series>| match descriptor.kind {
-            MetricKind::Gauge => series.set(number),
-            MetricKind::Counter | MetricKind::Distribution => series.add(number),
+        let add = |series: &Arc<Series>| {
+            numbers().for_each(|number| match descriptor.kind {
+                MetricKind::Gauge => series.set(number),
+                MetricKind::Counter | MetricKind::Distribution => series.add(number),
+            });
         };
-        self.family.with(texts, touch, add).ok_or(Dropped::Series)
+        self.family.with(texts, touch, add).ok_or(Dropped::Series)?;
+        Ok(values.len() - count)
     }
 }
 

@@ -25,7 +25,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use attributes::Value;
-use policy::{AdapterInfo, AspectKind, HandlerConfig, MetricKind, MetricValue, NameTemplate, ParamProblem};
+use policy::{AdapterInfo, AspectKind, HandlerConfig, MetricKind, MetricSamples, NameTemplate, ParamProblem};
 use tokio::net::UdpSocket;
 use tokio::time::Instant;
 
@@ -146,25 +146,26 @@ impl StatsdParams {
 // === impl Statsd ===
 
 impl Statsd {
-    fn name(&self, measured: &MetricValue) -> Result<String, HandlerError> {
-        let metric = &measured.descriptor.name;
+    fn name(&self, samples: &MetricSamples) -> Result<String, HandlerError> {
+        let metric = &samples.descriptor.name;
         let Some(Name { template, is_told }) = self.names.get(&**metric) else {
             return Ok(lines::name(&self.prefix, metric));
         };
-        if !template.labels().all(|label| measured.descriptor.labels.contains_key(label)) {
+        if !template.labels().all(|label| samples.descriptor.labels.contains_key(label)) {
             if !is_told.swap(true, Ordering::Relaxed) {
                 telemetry::metric_name_skipped(&self.handler, metric);
             }
             return Ok(lines::name(&self.prefix, metric));
         }
         let name =
-            template.render(&measured.labels).map_err(|error| HandlerError::Failed(error.to_string()))?;
+            template.render(&samples.labels).map_err(|error| HandlerError::Failed(error.to_string()))?;
         Ok(lines::name(&self.prefix, &name))
     }
 
-    fn measurement(&self, measured: &MetricValue) -> Result<Option<Measurement>, HandlerError> {
-        let is_span = matches!(measured.value, Value::Duration(_));
-        let kind = match measured.descriptor.kind {
+    /// What is sent of a value, if it is one and is not left out of the sample.
+    fn measurement(&self, name: &str, kind: MetricKind, value: &Value) -> Option<Measurement> {
+        let is_span = matches!(value, Value::Duration(_));
+        let kind = match kind {
             MetricKind::Counter => Kind::Count,
             MetricKind::Gauge => Kind::Gauge,
             MetricKind::Distribution if is_span => Kind::Timing,
@@ -172,30 +173,35 @@ impl Statsd {
         };
         let is_sampled = matches!(kind, Kind::Timing | Kind::Histogram);
         // Statsd counts time in milliseconds.
-        let value = number(&measured.value).map(|value| if is_span { value * 1000.0 } else { value });
+        let value = number(value).map(|value| if is_span { value * 1000.0 } else { value });
         let Some(value) = value.filter(|value| kind != Kind::Count || *value >= 0.0) else {
             self.outbox.drop_records("not a value", 1);
-            return Ok(None);
+            return None;
         };
         if is_sampled && !self.sampler.keeps() {
-            return Ok(None);
+            return None;
         }
-        Ok(Some(Measurement { name: self.name(measured)?, kind, value }))
+        Some(Measurement { name: name.to_owned(), kind, value })
     }
 }
 
 #[async_trait]
 impl Handler for Statsd {
-    async fn measure(&self, values: Vec<MetricValue>) -> Result<(), HandlerError> {
+    async fn measure(&self, samples: Vec<MetricSamples>) -> Result<(), HandlerError> {
         let mut result = Ok(());
-        for measured in &values {
-            match self.measurement(measured) {
-                Ok(Some(measurement)) => {
-                    let size = measurement.name.len() + size_of::<Measurement>();
-                    self.outbox.push(measurement, size);
+        for samples in &samples {
+            let name = match self.name(samples) {
+                Ok(name) => name,
+                Err(error) => {
+                    result = Err(error);
+                    continue;
                 }
-                Ok(None) => {}
-                Err(error) => result = Err(error),
+            };
+            let kind = samples.descriptor.kind;
+            for measurement in samples.values.iter().filter_map(|value| self.measurement(&name, kind, value))
+            {
+                let size = measurement.name.len() + size_of::<Measurement>();
+                self.outbox.push(measurement, size);
             }
         }
         result

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use attributes::Bag;
 use checkcache::Recorder;
 use futures::future::join_all;
-use policy::{Aspect, Instance, LogEntry, MetricValue};
+use policy::{Aspect, AspectParams, Instance, LogEntry, Measurements, MetricValue};
 
 use super::dispatch::{call, now};
 use super::preprocess::{Failure, preprocess};
@@ -33,7 +33,7 @@ pub struct Reporter<'a> {
 #[derive(Default)]
 struct Gathered {
     entries: Vec<LogEntry>,
-    values: Vec<MetricValue>,
+    measurements: Measurements,
 }
 
 /// What went wrong with a report.
@@ -134,9 +134,23 @@ impl<'a> Reporter<'a> {
         }
         let now = now();
         for aspect in plan.aspects {
-            match aspect.evaluate(&mut recorder, now) {
-                Ok(instance) => self.gather(aspect, instance),
-                Err(error) => self.fail_evaluation(&aspect.location, &text::chain(&error)),
+            match &aspect.params {
+                AspectParams::Metrics(metrics) => {
+                    let gathered = self.gathered.entry(aspect.handler).or_default();
+                    for error in gathered.measurements.add(metrics, &mut recorder) {
+                        self.fail_evaluation(&aspect.location, &text::chain(&error));
+                    }
+                }
+                AspectParams::AccessLogs(_) | AspectParams::ApplicationLogs(_) => {
+                    match aspect.evaluate(&mut recorder, now) {
+                        Ok(instance) => self.gather(aspect, instance),
+                        Err(error) => self.fail_evaluation(&aspect.location, &text::chain(&error)),
+                    }
+                }
+                AspectParams::Denials
+                | AspectParams::Lists(_)
+                | AspectParams::Quota(_)
+                | AspectParams::Attributes(_) => self.tells_nothing(aspect),
             }
         }
     }
@@ -151,16 +165,16 @@ impl<'a> Reporter<'a> {
                     self.fail_evaluation(&aspect.location, &text::chain(error));
                 }
             }
-            Instance::Metrics(metrics) => {
-                gathered.values.extend(metrics.values);
-                for error in &metrics.errors {
-                    self.fail_evaluation(&aspect.location, &text::chain(error));
-                }
-            }
-            Instance::Denial | Instance::ListEntry(_) | Instance::Quota(_) | Instance::Inputs(_) => {
-                self.failures.add(&format!("{}: `{}` aspects tell nothing", aspect.location, aspect.kind));
-            }
+            Instance::Denial
+            | Instance::ListEntry(_)
+            | Instance::Quota(_)
+            | Instance::Inputs(_)
+            | Instance::Metrics(_) => self.tells_nothing(aspect),
         }
+    }
+
+    fn tells_nothing(&mut self, aspect: &Aspect) {
+        self.failures.add(&format!("{}: `{}` aspects tell nothing", aspect.location, aspect.kind));
     }
 
     async fn hand_over(&mut self) {
@@ -188,7 +202,7 @@ impl<'a> Reporter<'a> {
 
 impl Gathered {
     fn len(&self) -> usize {
-        self.entries.len().max(self.values.len())
+        self.entries.len().max(self.measurements.len())
     }
 
     async fn tell(self, slot: &Slot, telemetry: &Telemetry) -> Vec<Result<(), HandlerError>> {
@@ -196,8 +210,9 @@ impl Gathered {
         if !self.entries.is_empty() {
             results.push(call(slot, telemetry, slot.handler.log(self.entries)).await);
         }
-        if !self.values.is_empty() {
-            results.push(call(slot, telemetry, slot.handler.measure(self.values)).await);
+        if !self.measurements.is_empty() {
+            let samples = self.measurements.into_samples();
+            results.push(call(slot, telemetry, slot.handler.measure(samples)).await);
         }
         results
     }

@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use attributes::{Name, Value, ValueRef, ValueType};
 use checkcache::{OutcomeRef, Recorder, Target, Test};
 
-pub(crate) use self::operand::Operand;
+pub use self::operand::Operand;
 use crate::error::quoted;
 use crate::node::{Conversion, Index, Node};
 use crate::question::Question;

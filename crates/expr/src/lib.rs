@@ -72,6 +72,7 @@ mod notation;
 mod pattern;
 
 pub use error::{CompileError, EvalError, Warning};
+pub use evaluate::Operand;
 pub use manifest::Manifest;
 pub use pattern::regex_source;
 pub use program::{Program, compile};

@@ -5,7 +5,7 @@ use checkcache::{Recorder, Target};
 
 use crate::compile::lower;
 use crate::node::{self, Node};
-use crate::{CompileError, EvalError, Look, Manifest, Tuning, Warning, evaluate, parser, types};
+use crate::{CompileError, EvalError, Look, Manifest, Operand, Tuning, Warning, evaluate, parser, types};
 
 /// An expression that has been parsed, checked against a manifest and prepared.
 ///
@@ -68,7 +68,12 @@ impl Program {
 
     /// Evaluates the program. The value is of the kind that carries [`Program::result_type`].
     pub fn evaluate(&self, recorder: &mut Recorder<'_>) -> Result<Value, EvalError> {
-        evaluate::evaluate(&self.node, recorder).map(evaluate::Operand::into_value)
+        self.operand(recorder).map(Operand::into_value)
+    }
+
+    /// As [`evaluate`](Self::evaluate), for who may do without a copy of the value.
+    pub fn operand<'e, 'r: 'e>(&'e self, recorder: &mut Recorder<'r>) -> Result<Operand<'e>, EvalError> {
+        evaluate::evaluate(&self.node, recorder)
     }
 
     /// Evaluates a program of type BOOL; one of another type is an error.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use ::attributes::{Kind, Name, Timestamp, Value, ValueType};
 use checkcache::{Recorder, Target, Validity};
-use expr::{EvalError, Look, Program, Tuning};
+use expr::{EvalError, Look, Operand, Program, Tuning};
 use thiserror::Error;
 
 pub use self::attributes::{AttributesParams, Binding};
@@ -19,7 +19,7 @@ pub use self::lists::ListsParams;
 pub use self::logs::{
     AccessLogsParams, ApplicationLogParams, LogEntry, LogParams, LogPayload, LogSeverity, LogsInstance,
 };
-pub use self::metrics::{MetricParams, MetricValue, MetricsInstance};
+pub use self::metrics::{Measurements, MetricParams, MetricSamples, MetricValue, MetricsInstance};
 pub use self::quotas::{QuotaInstance, QuotaLimit, QuotaOverride, QuotaParams};
 use crate::AspectKind;
 use crate::template::RenderError;
@@ -185,5 +185,14 @@ fn evaluated(
     what: impl FnOnce() -> String,
     recorder: &mut Recorder<'_>,
 ) -> Result<Value, AspectError> {
-    program.evaluate(recorder).map_err(|source| AspectError::Evaluate { what: what(), source })
+    operand(program, what, recorder).map(Operand::into_value)
+}
+
+/// The same, where it lies.
+fn operand<'e, 'r: 'e>(
+    program: &'e Program,
+    what: impl FnOnce() -> String,
+    recorder: &mut Recorder<'r>,
+) -> Result<Operand<'e>, AspectError> {
+    program.operand(recorder).map_err(|source| AspectError::Evaluate { what: what(), source })
 }

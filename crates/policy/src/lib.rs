@@ -39,8 +39,9 @@ mod walk;
 pub use adapter::{AdapterInfo, HandlerConfig, Outputs, ParamPart, ParamProblem, no_outputs};
 pub use aspect::{
     AccessLogsParams, ApplicationLogParams, Aspect, AspectError, AspectParams, AttributesParams, Binding,
-    Instance, ListsParams, LogEntry, LogParams, LogPayload, LogSeverity, LogsInstance, MetricParams,
-    MetricValue, MetricsInstance, QuotaInstance, QuotaLimit, QuotaOverride, QuotaParams,
+    Instance, ListsParams, LogEntry, LogParams, LogPayload, LogSeverity, LogsInstance, Measurements,
+    MetricParams, MetricSamples, MetricValue, MetricsInstance, QuotaInstance, QuotaLimit, QuotaOverride,
+    QuotaParams,
 };
 pub use descriptor::{
     Buckets, Labels, LogDescriptor, MetricDescriptor, MetricKind, MonitoredResourceDescriptor, PayloadFormat,

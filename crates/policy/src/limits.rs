@@ -24,6 +24,10 @@ pub const TEMPLATE_DEPTH_MAX: usize = 32;
 /// The longest text that one log template renders; what would go beyond is an error.
 pub const LOG_TEXT_BYTES_MAX: usize = 1024 * 1024;
 
+/// Among how many of the latest groups of samples of a metric those with a request's labels are looked for; else they begin
+/// again.
+pub const RECENT_LABELS: usize = 16;
+
 /// How many constants the checks of one subject may compare with an attribute that has few values before its value is
 /// read instead. The module `tuning` argues both numbers.
 pub const EQUALITIES_MAX: usize = 16;

@@ -7,8 +7,8 @@ use attributes::{Value, ValueType};
 use checkcache::Validity;
 use futures::FutureExt as _;
 use policy::{
-    AspectKind, LogEntry, LogPayload, LogSeverity, MetricDescriptor, MetricKind, MetricValue, QuotaInstance,
-    QuotaLimit,
+    AspectKind, LogEntry, LogPayload, LogSeverity, MetricDescriptor, MetricKind, MetricSamples,
+    QuotaInstance, QuotaLimit,
 };
 use tokio::time::{Duration, Instant};
 
@@ -28,7 +28,8 @@ pub(super) fn entries(number: usize) -> Vec<LogEntry> {
     vec![entry; number]
 }
 
-pub(super) fn values(number: usize) -> Vec<MetricValue> {
+/// As many values, in two groups where there is more than one.
+pub(super) fn values(number: usize) -> Vec<MetricSamples> {
     let descriptor = Arc::new(MetricDescriptor {
         name: "requests".into(),
         display_name: String::new(),
@@ -38,9 +39,12 @@ pub(super) fn values(number: usize) -> Vec<MetricValue> {
         labels: [("source".into(), ValueType::String)].into(),
         buckets: None,
     });
-    let value =
-        MetricValue { descriptor, value: Value::Int64(1), labels: vec![("source".into(), Value::from("a"))] };
-    vec![value; number]
+    let samples = |values: usize| MetricSamples {
+        descriptor: Arc::clone(&descriptor),
+        labels: vec![("source".into(), Value::from("a"))],
+        values: vec![Value::Int64(1); values],
+    };
+    [number / 2, number - number / 2].into_iter().filter(|values| *values > 0).map(samples).collect()
 }
 
 /// All of a small quota.

@@ -116,9 +116,9 @@ fn descriptor(name: &str, kind: MetricKind, value: ValueType) -> Arc<MetricDescr
     })
 }
 
-fn measured(descriptor: &Arc<MetricDescriptor>, value: Value, label: &str) -> MetricValue {
+fn measured(descriptor: &Arc<MetricDescriptor>, value: Value, label: &str) -> MetricSamples {
     let labels = vec![("a".into(), Value::from(label))];
-    MetricValue { descriptor: Arc::clone(descriptor), value, labels }
+    MetricSamples { descriptor: Arc::clone(descriptor), labels, values: vec![value] }
 }
 
 fn entry(text: &str) -> LogEntry {

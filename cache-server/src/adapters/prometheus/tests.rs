@@ -17,9 +17,9 @@ fn descriptor(name: &str, kind: MetricKind, labels: &[&str]) -> Arc<MetricDescri
     })
 }
 
-fn record_one(registry: &MetricRegistry, measured: &MetricValue, touch: Touch) -> Result<(), Dropped> {
+fn record_one(registry: &MetricRegistry, measured: &MetricSamples, touch: Touch) -> Result<(), Dropped> {
     let mut outcome = Ok(());
-    registry.record_all(std::slice::from_ref(measured), touch, |why| outcome = Err(why));
+    registry.record_all(std::slice::from_ref(measured), touch, |why, _| outcome = Err(why));
     outcome
 }
 
@@ -32,7 +32,8 @@ fn record(
     let names = descriptor.labels.keys().map(Arc::clone);
     let labels = names.zip(labels.iter().map(|&label| Value::from(label))).collect();
     let touch = Touch { now: Duration::ZERO, idle_max: None };
-    record_one(registry, &MetricValue { descriptor: Arc::clone(descriptor), value, labels }, touch)
+    let values = vec![value];
+    record_one(registry, &MetricSamples { descriptor: Arc::clone(descriptor), labels, values }, touch)
 }
 
 fn samples(registry: &MetricRegistry) -> Vec<String> {
@@ -148,6 +149,29 @@ fn series_are_bounded() {
 }
 
 #[test]
+fn of_many_values_those_that_are_none_are_left_out() {
+    let registry = MetricRegistry::default();
+    let counter = descriptor("count", MetricKind::Counter, &[]);
+    let undefined = descriptor("undefined", MetricKind::Counter, &[]);
+    registry.define(&[Arc::clone(&counter)]);
+    let samples_of = |descriptor: &Arc<MetricDescriptor>, values: &[i64]| MetricSamples {
+        descriptor: Arc::clone(descriptor),
+        labels: Vec::new(),
+        values: values.iter().map(|value| Value::Int64(*value)).collect(),
+    };
+    let all = [
+        samples_of(&counter, &[1, -1, 2, -2]),
+        samples_of(&undefined, &[1, 2, 3]),
+        samples_of(&counter, &[4]),
+    ];
+    let mut dropped = Vec::new();
+    let touch = Touch { now: Duration::ZERO, idle_max: None };
+    registry.record_all(&all, touch, |why, count| dropped.push((why, count)));
+    assert_eq!(dropped, [(Dropped::Value, 2), (Dropped::Definition, 3)]);
+    assert_eq!(samples(&registry), ["count 7"]);
+}
+
+#[test]
 fn idle_series_are_forgotten_where_the_block_wants_it() {
     let registry = MetricRegistry::default();
     let counter = descriptor("count_total", MetricKind::Counter, &["a"]);
@@ -159,7 +183,8 @@ fn idle_series_are_forgotten_where_the_block_wants_it() {
     };
     let count = |label: &str, idle_max: Option<u64>| {
         let labels = vec![("a".into(), Value::from(label))];
-        let measured = MetricValue { descriptor: Arc::clone(&counter), value: Value::Int64(1), labels };
+        let (descriptor, values) = (Arc::clone(&counter), vec![Value::Int64(1)]);
+        let measured = MetricSamples { descriptor, labels, values };
         let touch = Touch { now: Duration::ZERO, idle_max: idle_max.map(Duration::from_secs) };
         record_one(&registry, &measured, touch).unwrap();
     };

@@ -10,7 +10,7 @@ use super::*;
 use crate::adapters;
 use crate::adapters::fixture::{block, dropped, surroundings};
 
-fn measured(name: &str, kind: MetricKind, value: Value, labels: &[(&str, &str)]) -> MetricValue {
+fn measured(name: &str, kind: MetricKind, value: Value, labels: &[(&str, &str)]) -> MetricSamples {
     let descriptor = MetricDescriptor {
         name: name.into(),
         display_name: String::new(),
@@ -21,7 +21,7 @@ fn measured(name: &str, kind: MetricKind, value: Value, labels: &[(&str, &str)])
         buckets: None,
     };
     let labels = labels.iter().map(|(label, value)| ((*label).into(), Value::from(*value))).collect();
-    MetricValue { descriptor: Arc::new(descriptor), value, labels }
+    MetricSamples { descriptor: Arc::new(descriptor), labels, values: vec![value] }
 }
 
 /// A handler and the server that it sends to.

@@ -1,4 +1,4 @@
-//! A value in the middle of an evaluation, copied only where it must be.
+//! A value in the middle of an evaluation or at its end, copied only where it must be.
 
 use std::sync::Arc;
 
@@ -7,14 +7,19 @@ use attributes::{Value, ValueRef, ValueType};
 use crate::EvalError;
 
 /// A value: the request's, the program's, or one that the evaluation made.
-pub(crate) enum Operand<'e> {
+#[derive(Debug, Clone)]
+pub enum Operand<'e> {
+    /// As the request has it.
     Looked(ValueRef<'e>),
+    /// As it stands in the program.
     Constant(&'e Value),
+    /// As it came out.
     Made(Value),
 }
 
 impl Operand<'_> {
-    pub(crate) fn as_ref(&self) -> ValueRef<'_> {
+    /// The value, borrowed.
+    pub fn as_ref(&self) -> ValueRef<'_> {
         match self {
             Self::Looked(value) => *value,
             Self::Constant(value) => value.as_ref(),
@@ -22,7 +27,8 @@ impl Operand<'_> {
         }
     }
 
-    pub(crate) fn into_value(self) -> Value {
+    /// A copy of the value that is the caller's.
+    pub fn into_value(self) -> Value {
         match self {
             Self::Looked(value) => value.to_value(),
             Self::Constant(value) => value.clone(),

@@ -1,12 +1,15 @@
 //! `metrics` aspects: measured values with labels.
 
+mod samples;
+
 use std::sync::Arc;
 
 use attributes::Value;
 use checkcache::Recorder;
-use expr::Program;
+use expr::{Operand, Program};
 
-use super::{AspectError, evaluated};
+pub use self::samples::{Measurements, MetricSamples};
+use super::{AspectError, operand};
 use crate::MetricDescriptor;
 
 /// One metric of a `metrics` aspect.
@@ -57,16 +60,26 @@ impl MetricParams {
     }
 
     fn evaluate(&self, recorder: &mut Recorder<'_>) -> Result<MetricValue, AspectError> {
+        let (value, labels) = self.look(recorder)?;
+        let names = self.labels.iter().map(|(name, _)| Arc::clone(name));
+        Ok(MetricValue {
+            descriptor: Arc::clone(&self.descriptor),
+            value: value.into_value(),
+            labels: names.zip(labels.into_iter().map(Operand::into_value)).collect(),
+        })
+    }
+
+    /// The value and the labels, where they are.
+    fn look<'e, 'r: 'e>(
+        &'e self,
+        recorder: &mut Recorder<'r>,
+    ) -> Result<(Operand<'e>, Vec<Operand<'e>>), AspectError> {
         let metric = &self.descriptor.name;
-        let value = evaluated(&self.value, || format!("the value of metric `{metric}`"), recorder)?;
-        let labels = self
-            .labels
-            .iter()
-            .map(|(name, program)| {
-                let value = evaluated(program, || format!("label `{name}` of metric `{metric}`"), recorder)?;
-                Ok((Arc::clone(name), value))
-            })
-            .collect::<Result<_, AspectError>>()?;
-        Ok(MetricValue { descriptor: Arc::clone(&self.descriptor), value, labels })
+        let value = operand(&self.value, || format!("the value of metric `{metric}`"), recorder)?;
+        let mut labels = Vec::with_capacity(self.labels.len());
+        for (name, program) in &self.labels {
+            labels.push(operand(program, || format!("label `{name}` of metric `{metric}`"), recorder)?);
+        }
+        Ok((value, labels))
     }
 }
