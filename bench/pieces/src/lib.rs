@@ -9,13 +9,14 @@
 //! tree         trees of rules of any size, five of which apply to it
 //! decode       its message becomes a bag          encode   and the other way round
 //! expression   one expression                     resolution   which aspects apply
-//! lookup       both caches, full
+//! lookup       both caches, full                  report       a report becomes samples of metrics
 //! ```
 
 pub mod decode;
 pub mod encode;
 pub mod expression;
 pub mod lookup;
+pub mod report;
 pub mod request;
 pub mod resolution;
 pub mod tree;

@@ -11,10 +11,10 @@ use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use attributes::wire::ReportDecoder;
 use clap::Parser;
 use pieces::lookup::{L1_ENTRIES, Own, Shared, World};
-use pieces::{decode, encode, expression, request, resolution, tree};
+use pieces::{decode, encode, expression, report, request, resolution, tree};
+use prost::Message as _;
 use serde::{Deserialize, Serialize};
 
 /// How far a count may be from the recorded one, as a part of it.
@@ -57,7 +57,7 @@ const PIECES: [Piece; 9] = [
     ("l1", |calls| own(calls, 1)),
     ("l1-shapes", |calls| own(calls, 64)),
     ("l2", shared),
-    ("report", report),
+    ("report", reported),
     ("resolution", |calls| resolution(calls, 1)),
     ("resolution-many", |calls| resolution(calls, 100)),
 ];
@@ -101,12 +101,15 @@ fn shared(calls: u32) -> Result<()> {
     Ok(())
 }
 
-/// Each call is one message of a report.
-fn report(calls: u32) -> Result<()> {
-    let dictionary = request::dictionary()?;
-    let message = request::report(&dictionary, u64::from(calls))?;
-    let decoded = ReportDecoder::new(message, &dictionary)?.flatten().count();
-    ensure!(decoded == calls as usize, "every message is decoded");
+/// Each call is one message of a report: it is read, and three metrics are measured of it.
+fn reported(calls: u32) -> Result<()> {
+    const MESSAGES: u32 = 100;
+    let (dictionary, snapshot) = (request::dictionary()?, tree::snapshot(&tree::files(1)?)?);
+    let bytes = request::report(&dictionary, MESSAGES.into())?.encode_to_vec();
+    for _ in 0..calls.div_ceil(MESSAGES) {
+        let values = report::measure(&bytes, &dictionary, &snapshot).context("every message is read")?;
+        ensure!(values == 3 * MESSAGES as usize, "three values of each message, not {values} of all");
+    }
     Ok(())
 }
 

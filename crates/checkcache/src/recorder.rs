@@ -38,7 +38,7 @@ impl<'a> Recorder<'a> {
 
     /// Lays derived attributes over the request's own. The inputs of their derivation must have been recorded.
     pub fn lay_over(&mut self, derived: &'a Bag) {
-        self.derived = Some(derived);
+        self.derived = (!derived.is_empty()).then_some(derived);
     }
 
     /// The value of an attribute.
