@@ -45,6 +45,14 @@ fn ended(path: &str, code: i64) -> Bag {
     bag
 }
 
+/// A message whose words are not there.
+fn unreadable() -> CompressedAttributes {
+    CompressedAttributes {
+        values: vec![(-9, CompressedValue::String(-9))],
+        ..CompressedAttributes::default()
+    }
+}
+
 fn counted(path: &str, code: i64) -> String {
     // Labels in the order of their names.
     format!("request_count{{code=\"{code}\",path=\"{path}\"}}")
@@ -117,8 +125,13 @@ async fn what_is_gone_is_not_told_of_the_next() {
     };
     let status = server.client.clone().report(report).await.unwrap_err();
     assert_eq!(status.code(), tonic::Code::InvalidArgument);
-    assert!(status.message().contains("is removed and was not there"), "{status}");
+    assert!(
+        status.message().contains("2 of 3 messages")
+            && status.message().contains("is removed and was not there"),
+        "{status}"
+    );
     assert_eq!(server.metric(&counted("/c", 200)).await, "1");
+    assert_eq!(server.metric("mixer_report_messages_undecodable_total").await, "2");
 }
 
 #[tokio::test]
@@ -136,13 +149,9 @@ async fn distributions_have_buckets() {
 #[tokio::test]
 async fn what_cannot_be_read_does_not_keep_the_rest() {
     let server = TestServer::start(tree(ADAPTERS, RULES), 0).await;
-    let broken = CompressedAttributes {
-        values: vec![(-9, CompressedValue::String(-9))],
-        ..CompressedAttributes::default()
-    };
     let messages = vec![
         compress(&server.dictionary, &ended("/a", 200)),
-        broken,
+        unreadable(),
         compress(&server.dictionary, &ended("/b", 200)),
     ];
     let status = server.report(IndependentEncoding, messages).await.unwrap_err();
@@ -154,6 +163,22 @@ async fn what_cannot_be_read_does_not_keep_the_rest() {
     assert_eq!(server.metric(&counted("/a", 200)).await, "1");
     assert_eq!(server.metric(&counted("/b", 200)).await, "1");
     assert_eq!(server.metric("mixer_report_messages_undecodable_total").await, "1");
+}
+
+#[tokio::test]
+async fn messages_that_build_on_one_that_cannot_be_read_are_counted_with_it() {
+    let server = TestServer::start(tree(ADAPTERS, RULES), 0).await;
+    let told = compress(&server.dictionary, &ended("/a", 200));
+    let messages = vec![told.clone(), unreadable(), told.clone(), told];
+    let status = server.report(DeltaEncoding, messages).await.unwrap_err();
+    assert_eq!(status.code(), tonic::Code::InvalidArgument);
+    assert!(
+        status.message().contains("3 of 4 messages") && status.message().contains("message 1"),
+        "{status}"
+    );
+    assert_eq!(server.metric(&counted("/a", 200)).await, "1");
+    assert_eq!(server.metric("mixer_report_messages_total").await, "4");
+    assert_eq!(server.metric("mixer_report_messages_undecodable_total").await, "3");
 }
 
 #[tokio::test]
