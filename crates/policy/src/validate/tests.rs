@@ -2,6 +2,7 @@
 
 #![allow(clippy::needless_raw_string_hashes, reason = "the tool that updates expectations writes them")]
 
+mod aspects;
 mod cacheability;
 mod declared;
 mod descriptors;
