@@ -4,73 +4,24 @@
 //! have one home. What the `prometheus` adapter measures for the operator is not here but in [`crate::adapters`].
 
 mod families;
+mod l2;
 mod lines;
+mod outcomes;
+mod series;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use checkcache::{Revision, Statistics};
 
+pub use self::families::ConfigTelemetry;
 use self::families::{ListFamilies, WorkloadFamilies};
 pub use self::lines::*;
-use crate::exposition::{Definition, Family, Format, Kind, Series};
+pub use self::outcomes::{CacheUse, CallResult, CheckResult, ListRefresh};
+pub use self::series::{Counter, Gauge};
+use self::series::{Families, count, counter};
+use crate::exposition::{Family, Format, Kind};
 use crate::limits;
-
-/// How a check ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CheckResult {
-    /// The operation may go ahead.
-    Ok,
-    /// It may not.
-    Denied,
-    /// It may not, because something failed.
-    Error,
-}
-
-/// What L2 did about a check.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CacheUse {
-    /// It answered.
-    Hit,
-    /// It had no answer.
-    Miss,
-    /// It is off.
-    Off,
-}
-
-/// How a call of an adapter ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CallResult {
-    /// It answered.
-    Ok,
-    /// It answered with an error.
-    Error,
-    /// It took too long.
-    Timeout,
-    /// It panicked.
-    Panic,
-    /// It was not begun: as many as there may be were under way.
-    Overloaded,
-}
-
-/// What came of asking for a list again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ListRefresh {
-    /// It is another one, or the first.
-    Changed,
-    /// It is the same.
-    Unchanged,
-    /// It could not be had, or is none.
-    Failed,
-}
-
-/// A counter of a family that is always there.
-#[derive(Debug, Clone)]
-pub struct Counter(Arc<Series>);
-
-/// A number that goes up and down, of a family that is always there.
-#[derive(Debug, Clone)]
-pub struct Gauge(Arc<Series>);
 
 /// The server's own metrics. Shared by everything that counts.
 #[derive(Debug)]
@@ -112,68 +63,6 @@ pub struct Telemetry {
     pub config: ConfigTelemetry,
     /// Request tasks that panicked.
     pub panics: Counter,
-}
-
-/// Metrics of how the configuration comes and goes.
-#[derive(Debug)]
-pub struct ConfigTelemetry {
-    /// Configurations that came into force.
-    pub loads: Counter,
-    /// Configurations that were refused.
-    pub load_errors: Counter,
-    /// Whether the last reading of the store went well.
-    pub store_up: Gauge,
-    /// Readings of the store that failed.
-    pub store_errors: Counter,
-}
-
-/// The families that are always there, in the order in which they are written.
-#[derive(Default)]
-struct Families(Vec<Arc<Family>>);
-
-// === impl Counter ===
-
-impl Counter {
-    /// Counts one.
-    pub fn increment(&self) {
-        self.add(1.0);
-    }
-
-    /// Counts several.
-    pub fn add(&self, count: f64) {
-        self.0.add(count);
-    }
-}
-
-// === impl Families ===
-
-impl Families {
-    fn family(&mut self, name: &str, help: &str, kind: Kind, labels: &[&str]) -> Arc<Family> {
-        let family = Arc::new(define(name, help, kind, labels));
-        self.0.push(Arc::clone(&family));
-        family
-    }
-
-    fn counters(&mut self, name: &str, help: &str, labels: &[&str]) -> Arc<Family> {
-        self.family(name, help, Kind::Counter, labels)
-    }
-
-    fn counter(&mut self, name: &str, help: &str) -> Counter {
-        counter(&self.family(name, help, Kind::Counter, &[]), &[])
-    }
-
-    fn gauge(&mut self, name: &str, help: &str) -> Gauge {
-        Gauge(counter(&self.family(name, help, Kind::Gauge, &[]), &[]).0)
-    }
-}
-
-// === impl Gauge ===
-
-impl Gauge {
-    /// Says what it is now.
-    pub fn set(&self, value: f64) {
-        self.0.set(value);
-    }
 }
 
 // === impl Telemetry ===
@@ -405,137 +294,12 @@ impl Telemetry {
         for family in &self.families {
             family.write(format, out);
         }
-        write_l2(format, l2.unwrap_or_default(), out);
-    }
-}
-
-// === impl ConfigTelemetry ===
-
-impl ConfigTelemetry {
-    fn new(all: &mut Families) -> Self {
-        Self {
-            loads: all.counter("mixer_config_loads_total", "Configurations that came into force."),
-            load_errors: all.counter(
-                "mixer_config_load_errors_total",
-                "Configurations that were refused; the one before stays in force.",
-            ),
-            store_up: all.gauge(
-                "mixer_config_store_up",
-                "Whether the store of the configuration could be read the last time: 1 if it could.",
-            ),
-            store_errors: all.counter(
-                "mixer_config_store_errors_total",
-                "Readings of the store of the configuration that failed.",
-            ),
-        }
+        l2::write(format, l2.unwrap_or_default(), out);
     }
 }
 
 impl Default for Telemetry {
     fn default() -> Self {
         Self::new()
-    }
-}
-
-fn write_l2(format: Format, l2: Statistics, out: &mut String) {
-    let counters = [
-        ("mixer_l2_hits_total", "Lookups in L2 that found a verdict.", l2.hits),
-        ("mixer_l2_misses_total", "Lookups in L2 that did not.", l2.misses()),
-        ("mixer_l2_misses_cold_total", "Those that found nothing.", l2.misses_cold),
-        (
-            "mixer_l2_misses_revision_total",
-            "Those that found nothing yet under a new configuration.",
-            l2.misses_revision,
-        ),
-        ("mixer_l2_misses_expired_total", "Those that found an expired one.", l2.misses_expired),
-        ("mixer_l2_insertions_total", "Verdicts stored in L2.", l2.insertions),
-        (
-            "mixer_l2_refusals_total",
-            "Verdicts not stored in L2, since everything like them was dropped while they were reached.",
-            l2.refusals,
-        ),
-        ("mixer_l2_evictions_total", "Verdicts taken out of L2 to make room.", l2.evictions),
-        (
-            "mixer_l2_replaced_trees_total",
-            "Trees of L2 thrown away because a trace fitted none.",
-            l2.replaced_trees,
-        ),
-    ];
-    let gauges = [
-        ("mixer_l2_entries", "Verdicts in L2.", l2.leaves),
-        ("mixer_l2_nodes", "Nodes of the trees that they hang on.", l2.nodes),
-        ("mixer_l2_bytes", "Bytes of memory that L2 takes, estimated.", l2.bytes),
-    ];
-    let counters = counters.map(|(name, help, value)| (name, help, Kind::Counter, value));
-    let gauges = gauges.map(|(name, help, value)| (name, help, Kind::Gauge, value as u64));
-    let all = counters.into_iter().chain(gauges);
-    for (name, help, kind, value) in all {
-        let definition =
-            Definition { name: name.to_owned(), help: help.to_owned(), kind, labels: Vec::new() };
-        let family = Family::new(definition, 1);
-        if let Some(series) = family.series(&[]) {
-            series.set(value as f64);
-        }
-        family.write(format, out);
-    }
-}
-
-fn define(name: &str, help: &str, kind: Kind, labels: &[&str]) -> Family {
-    let labels = labels.iter().map(|&label| label.to_owned()).collect();
-    let definition = Definition { name: name.to_owned(), help: help.to_owned(), kind, labels };
-    Family::new(definition, limits::METRIC_SERIES)
-}
-
-fn counter(family: &Arc<Family>, values: &[&str]) -> Counter {
-    let values: Vec<String> = values.iter().map(|&value| value.to_owned()).collect();
-    Counter(family.series(&values).expect("a family starts with room for its fixed series"))
-}
-
-fn count(family: &Family, values: &[&str], number: u64) {
-    let values: Vec<String> = values.iter().map(|&value| value.to_owned()).collect();
-    if let Some(series) = family.series(&values) {
-        series.add(number as f64);
-    }
-}
-
-impl CheckResult {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Denied => "denied",
-            Self::Error => "error",
-        }
-    }
-}
-
-impl CacheUse {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Hit => "hit",
-            Self::Miss => "miss",
-            Self::Off => "off",
-        }
-    }
-}
-
-impl ListRefresh {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Changed => "changed",
-            Self::Unchanged => "unchanged",
-            Self::Failed => "failed",
-        }
-    }
-}
-
-impl CallResult {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Error => "error",
-            Self::Timeout => "timeout",
-            Self::Panic => "panic",
-            Self::Overloaded => "overloaded",
-        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Families;
+use super::series::{Counter, Families, Gauge};
 use crate::exposition::{Family, Kind};
 
 /// What is counted about lists.
@@ -19,6 +19,19 @@ pub(super) struct WorkloadFamilies {
     pub(super) lookups: Arc<Family>,
     pub(super) source_failures: Arc<Family>,
     pub(super) stale_answers: Arc<Family>,
+}
+
+/// Metrics of how the configuration comes and goes.
+#[derive(Debug)]
+pub struct ConfigTelemetry {
+    /// Configurations that came into force.
+    pub loads: Counter,
+    /// Configurations that were refused.
+    pub load_errors: Counter,
+    /// Whether the last reading of the store went well.
+    pub store_up: Gauge,
+    /// Readings of the store that failed.
+    pub store_errors: Counter,
 }
 
 // === impl ListFamilies ===
@@ -70,6 +83,28 @@ impl WorkloadFamilies {
                 "Derivations from what was last known while the source of the workloads was away.",
                 Kind::Counter,
                 &["handler"],
+            ),
+        }
+    }
+}
+
+// === impl ConfigTelemetry ===
+
+impl ConfigTelemetry {
+    pub(super) fn new(all: &mut Families) -> Self {
+        Self {
+            loads: all.counter("mixer_config_loads_total", "Configurations that came into force."),
+            load_errors: all.counter(
+                "mixer_config_load_errors_total",
+                "Configurations that were refused; the one before stays in force.",
+            ),
+            store_up: all.gauge(
+                "mixer_config_store_up",
+                "Whether the store of the configuration could be read the last time: 1 if it could.",
+            ),
+            store_errors: all.counter(
+                "mixer_config_store_errors_total",
+                "Readings of the store of the configuration that failed.",
             ),
         }
     }
