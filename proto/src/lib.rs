@@ -2,9 +2,12 @@
 //!
 //! Package `istio.mixer.v1` with the field numbers that every Mixer and every proxy of Istio 0.2 to 1.7 uses, and our
 //! extensions in fields from 100. The `.proto` files beside this crate are the documentation. Messages alone suffice
-//! for the filter; feature `grpc` adds client and server stubs and the descriptors that gRPC reflection serves.
+//! for the filter; feature `grpc` adds client and server stubs and the descriptors that gRPC reflection serves, feature
+//! `reference` what is compared with a message that is written by hand.
 
 mod compressed;
+#[cfg(any(test, feature = "reference"))]
+pub mod reference;
 
 #[allow(missing_docs, unreachable_pub, unused_qualifications, clippy::all, clippy::pedantic)]
 mod generated {
