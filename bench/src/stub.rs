@@ -53,9 +53,9 @@ impl Stub {
             println!("{}", listener.local_addr()?);
             let service = match self {
                 Self::Empty => Routes::new(MixerServer::new(Empty)),
-                Self::Authorizer => Routes::new(envoy::Authorizer),
-                Self::RateLimiter => Routes::new(envoy::RateLimiter),
-                Self::LogSink => Routes::new(envoy::LogSink),
+                Self::Authorizer => envoy::routes(envoy::Authorizer),
+                Self::RateLimiter => envoy::routes(envoy::RateLimiter),
+                Self::LogSink => envoy::routes(envoy::LogSink),
                 Self::Application => return application::serve(&listener).await,
                 Self::FullL2 => {
                     println!("{}", size::grown_by_l2()?);

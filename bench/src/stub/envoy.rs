@@ -10,6 +10,7 @@ use prost::Message;
 use tonic::body::Body;
 use tonic::codegen::{Service, tokio_stream::StreamExt as _};
 use tonic::server::{ClientStreamingService, Grpc, NamedService, UnaryService};
+use tonic::service::Routes;
 use tonic::{Request, Response, Status, Streaming};
 use tonic_prost::ProstCodec;
 
@@ -27,30 +28,37 @@ pub(super) struct Limit {
 /// `RateLimitResponse.Code.OK`.
 const LIMIT_OK: i32 = 1;
 
-type Answering = Pin<Box<dyn Future<Output = Result<http::Response<Body>, Infallible>> + Send>>;
+/// A method that is the only one of its service.
+pub(super) trait Method: Copy + Send + Sync + 'static {
+    /// The service's full name.
+    const SERVICE: &'static str;
+
+    /// Serves a call.
+    fn answer(
+        self,
+        request: http::Request<Body>,
+    ) -> impl Future<Output = http::Response<Body>> + Send + 'static;
+}
+
+/// The service of such a method.
+#[derive(Clone, Copy)]
+struct Alone<M>(M);
 
 /// `envoy.service.auth.v3.Authorization`: an empty answer allows.
-#[derive(Clone)]
+#[derive(Clone, Copy)]
 pub(super) struct Authorizer;
 
 /// `envoy.service.ratelimit.v3.RateLimitService`.
-#[derive(Clone)]
+#[derive(Clone, Copy)]
 pub(super) struct RateLimiter;
 
 /// `envoy.service.accesslog.v3.AccessLogService`: reads what comes, until nothing does.
-#[derive(Clone)]
+#[derive(Clone, Copy)]
 pub(super) struct LogSink;
 
-impl NamedService for Authorizer {
-    const NAME: &'static str = "envoy.service.auth.v3.Authorization";
-}
-
-impl NamedService for RateLimiter {
-    const NAME: &'static str = "envoy.service.ratelimit.v3.RateLimitService";
-}
-
-impl NamedService for LogSink {
-    const NAME: &'static str = "envoy.service.accesslog.v3.AccessLogService";
+/// What a server with such a service routes.
+pub(super) fn routes(method: impl Method) -> Routes {
+    Routes::new(Alone(method))
 }
 
 impl UnaryService<Ignored> for Authorizer {
@@ -84,44 +92,45 @@ impl ClientStreamingService<Ignored> for LogSink {
     }
 }
 
-impl Service<http::Request<Body>> for Authorizer {
-    type Response = http::Response<Body>;
-    type Error = Infallible;
-    type Future = Answering;
+impl Method for Authorizer {
+    const SERVICE: &'static str = "envoy.service.auth.v3.Authorization";
 
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: http::Request<Body>) -> Answering {
-        Box::pin(async move { Ok(Grpc::new(ProstCodec::default()).unary(Self, request).await) })
+    async fn answer(self, request: http::Request<Body>) -> http::Response<Body> {
+        Grpc::new(ProstCodec::default()).unary(self, request).await
     }
 }
 
-impl Service<http::Request<Body>> for RateLimiter {
-    type Response = http::Response<Body>;
-    type Error = Infallible;
-    type Future = Answering;
+impl Method for RateLimiter {
+    const SERVICE: &'static str = "envoy.service.ratelimit.v3.RateLimitService";
 
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: http::Request<Body>) -> Answering {
-        Box::pin(async move { Ok(Grpc::new(ProstCodec::default()).unary(Self, request).await) })
+    async fn answer(self, request: http::Request<Body>) -> http::Response<Body> {
+        Grpc::new(ProstCodec::default()).unary(self, request).await
     }
 }
 
-impl Service<http::Request<Body>> for LogSink {
+impl Method for LogSink {
+    const SERVICE: &'static str = "envoy.service.accesslog.v3.AccessLogService";
+
+    async fn answer(self, request: http::Request<Body>) -> http::Response<Body> {
+        Grpc::new(ProstCodec::default()).client_streaming(self, request).await
+    }
+}
+
+impl<M: Method> NamedService for Alone<M> {
+    const NAME: &'static str = M::SERVICE;
+}
+
+impl<M: Method> Service<http::Request<Body>> for Alone<M> {
     type Response = http::Response<Body>;
     type Error = Infallible;
-    type Future = Answering;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: http::Request<Body>) -> Answering {
-        Box::pin(async move { Ok(Grpc::new(ProstCodec::default()).client_streaming(Self, request).await) })
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        let answer = self.0.answer(request);
+        Box::pin(async move { Ok(answer.await) })
     }
 }
