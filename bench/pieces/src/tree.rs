@@ -31,11 +31,8 @@ adapters:
   - { name: prometheus, impl: prometheus }
 ";
 
-/// Three metrics of each request.
-const REPORTED: &str = "\
-rules:
-  - aspects:
-      - kind: metrics
+/// An aspect of a rule: three metrics of each request.
+pub const METRICS: &str = "      - kind: metrics
         adapter: prometheus
         params:
           metrics:
@@ -54,10 +51,11 @@ rules:
 pub fn files(subjects: usize) -> Result<Vec<SourceFile>> {
     let descriptors = crate::root().join("config/demo/scopes/global/descriptors.yml");
     let file = |path: String, text: String| SourceFile { path, text };
+    let reported = format!("rules:\n  - aspects:\n{METRICS}");
     let mut files = vec![
         file("scopes/global/descriptors.yml".to_owned(), std::fs::read_to_string(descriptors)?),
         file("scopes/global/adapters.yml".to_owned(), ADAPTERS.to_owned()),
-        file("scopes/global/subjects/global/rules.yml".to_owned(), REPORTED.to_owned()),
+        file("scopes/global/subjects/global/rules.yml".to_owned(), reported),
     ];
     // The request's subject comes first, so that every tree has it.
     for subject in std::iter::once(SUBJECT).chain((0..).filter(|other| *other != SUBJECT)).take(subjects) {

@@ -19,6 +19,7 @@ adapters:
   - { name: requests, kind: quotas, impl: memQuota }
 ";
 
+/// The beginning of the rules.
 const RULES: &str = "\
 rules:
   - selector: request.path.startsWith(\"/admin\")
@@ -32,57 +33,42 @@ rules:
         params:
           quotas:
             - { descriptorName: RequestCount, maxAmount: 1000000000, expiration: 1s, labels: {} }
-      - kind: access-logs
-        adapter: log
-        params:
-          logName: access_log
-          log:
-            descriptorName: accesslog.common
-            templateExpressions:
-              originIp: origin.ip
-              user: source.principal
-              timestamp: request.time
-              method: request.method
-              path: request.path
-              protocol: context.protocol
-              status: response.code
-              size: response.size
-            labels:
-              originIp: origin.ip
-              user: source.principal
-              timestamp: request.time
-              method: request.method
-              path: request.path
-              protocol: context.protocol
-              status: response.code
-              size: response.size
-              service: target.service
-      - kind: metrics
-        adapter: prometheus
-        params:
-          metrics:
-            - descriptorName: request_count
-              value: \"1\"
-              labels: { service: target.service, method: request.method | \"-\", status: response.code }
-            - descriptorName: request_duration
-              value: response.duration
-              labels: { service: target.service, method: request.method | \"-\", status: response.code }
-            - descriptorName: request_size
-              value: request.size
-              labels: { service: target.service }
 ";
+
+/// What the log's template is given, and its labels but one.
+const LOGGED: &str = "originIp: origin.ip, user: source.principal, timestamp: request.time, method: request.method, \
+                      path: request.path, protocol: context.protocol, status: response.code, size: response.size";
 
 /// Reads the path's value: each path is an entry of the cache of its own.
 const PATHS: &str = "  - aspects: [{ kind: lists, adapter: paths, params: { blacklist: true, checkExpression: request.path } }]\n";
 
 /// Writes the tree.
 pub(super) fn write(folder: &Path) -> Result<()> {
-    tree::write(&files(RULES)?, folder)
+    tree::write(&files(&rules())?, folder)
 }
 
 /// The same with a rule that makes every path an entry of the cache.
 pub(super) fn write_by_path(folder: &Path) -> Result<()> {
-    tree::write(&files(&format!("{RULES}{PATHS}"))?, folder)
+    tree::write(&files(&rules_by_path())?, folder)
+}
+
+fn rules() -> String {
+    let log = format!(
+        "      - kind: access-logs
+        adapter: log
+        params:
+          logName: access_log
+          log:
+            descriptorName: accesslog.common
+            templateExpressions: {{ {LOGGED} }}
+            labels: {{ {LOGGED}, service: target.service }}
+"
+    );
+    [RULES, &log, tree::METRICS].concat()
+}
+
+fn rules_by_path() -> String {
+    rules() + PATHS
 }
 
 fn files(rules: &str) -> Result<[SourceFile; 3]> {
@@ -104,8 +90,8 @@ mod tests {
 
     #[test]
     fn both_trees_load() -> Result<()> {
-        tree::snapshot(&files(RULES)?)?;
-        tree::snapshot(&files(&format!("{RULES}{PATHS}"))?)?;
+        tree::snapshot(&files(&rules())?)?;
+        tree::snapshot(&files(&rules_by_path())?)?;
         Ok(())
     }
 }
