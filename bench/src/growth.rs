@@ -28,6 +28,7 @@ pub(crate) enum Dimension {
 }
 
 /// A cost that may grow.
+#[derive(Clone, Copy)]
 pub(crate) struct Growth {
     pub(crate) name: &'static str,
     what: &'static str,
@@ -44,11 +45,7 @@ struct Growing([usize; 3]);
 
 /// A cost as it was measured.
 pub(crate) struct Curve {
-    name: &'static str,
-    what: &'static str,
-    unit: &'static str,
-    dimension: Dimension,
-    base: usize,
+    growth: Growth,
     samples: [Sample; 3],
 }
 
@@ -87,9 +84,8 @@ pub(crate) const GROWTHS: [Growth; 11] = [
 
 impl Growth {
     pub(crate) fn measure(&self, effort: Effort) -> Result<Curve> {
-        let Self { name, what, unit, dimension, base, run } = *self;
-        let samples = run(Growing(TIMES.map(|times| times * base)), effort)?;
-        Ok(Curve { name, what, unit, dimension, base, samples })
+        let samples = (self.run)(Growing(TIMES.map(|times| times * self.base)), effort)?;
+        Ok(Curve { growth: *self, samples })
     }
 }
 
@@ -134,10 +130,11 @@ impl Curve {
     /// What it costs at ten and at a hundred times as many, each beside what it costs at first.
     pub(crate) fn rows(&self) -> Result<Vec<Row>> {
         let [first, rest @ ..] = &self.samples;
+        let Growth { name, what, unit, dimension, base, .. } = self.growth;
         let row = |sample: &Sample, times: usize| -> Result<Row> {
-            let count = |times: usize| format!("{} {}", times * self.base, self.dimension.word());
-            let what = [format!("{}, {}", self.what, count(times)), count(1)];
-            Ok(Row::beside(format!("{}-{times}x", self.name), what, self.unit, &sample.beside(first)?))
+            let count = |times: usize| format!("{} {}", times * base, dimension.word());
+            let what = [format!("{what}, {}", count(times)), count(1)];
+            Ok(Row::beside(format!("{name}-{times}x"), what, unit, &sample.beside(first)?))
         };
         rest.iter().zip(&TIMES[1..]).map(|(sample, times)| row(sample, *times)).collect()
     }
@@ -146,7 +143,7 @@ impl Curve {
     fn multiples(&self) -> Result<[f64; 3]> {
         let multiples = self.samples.each_ref().map(|sample| sample.median() / self.samples[0].median());
         if multiples.iter().any(|multiple| !multiple.is_finite() || *multiple <= 0.0) {
-            bail!("{} is {multiples:?} times what it is at first", self.name);
+            bail!("{} is {multiples:?} times what it is at first", self.growth.name);
         }
         Ok(multiples)
     }

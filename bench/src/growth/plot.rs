@@ -27,7 +27,7 @@ pub(crate) fn write(curves: &[Curve]) -> Result<()> {
 }
 
 fn svg(curves: &[Curve]) -> Result<String> {
-    let of = |dimension| curves.iter().filter(move |curve| curve.dimension == dimension);
+    let of = |dimension| curves.iter().filter(move |curve| curve.growth.dimension == dimension);
     let legend = Dimension::ALL.iter().map(|dimension| of(*dimension).count()).max().unwrap_or(0);
     let width = (PANEL + MARGIN) * Dimension::ALL.len() as f64 + MARGIN / 2.0;
     let height = TOP + PANEL + FOOT + LEGEND_LINE * legend as f64;
@@ -112,28 +112,24 @@ fn line(svg: &mut String, left: f64, curve: &Curve, colour: &str, number: usize)
          <text x=\"{}\" y=\"{y:.1}\">{}, from {} {}: {most:.2}×</text>",
         y - 4.0,
         left + 22.0,
-        curve.what,
-        curve.base,
-        curve.dimension.word()
+        curve.growth.what,
+        curve.growth.base,
+        curve.growth.dimension.word()
     )?;
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::sample::Sample;
-
     use super::*;
+    use crate::growth::{GROWTHS, Growth};
+    use crate::sample::Sample;
 
     #[test]
     fn what_grows_in_proportion_lies_on_the_diagonal() -> Result<()> {
         let sample = |value: f64| Sample::new(vec![value]);
         let curve = Curve {
-            name: "growth/x",
-            what: "looking",
-            unit: "ns",
-            dimension: Dimension::Rules,
-            base: 7,
+            growth: Growth { what: "looking", dimension: Dimension::Rules, base: 7, ..GROWTHS[0] },
             samples: [sample(3.0), sample(30.0), sample(300.0)],
         };
         let svg = svg(&[curve])?;
