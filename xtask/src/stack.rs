@@ -19,11 +19,14 @@ use crate::{envoy, prometheus, redis, wasm, workspace};
 /// All packages but those that link only for Envoy.
 const HOST_PACKAGES: [&str; 5] = ["--workspace", "--exclude", "filter", "--exclude", "nothing-filter"];
 
-/// Builds everything and becomes the demo.
+/// Those that have what a demo runs: the server, an application, and the tour.
+const DEMO_PACKAGES: [&str; 4] = ["--package", "cache-server", "--package", "tests"];
+
+/// Builds what the demo runs and becomes the demo.
 pub(crate) fn demo(once: bool) -> Result<()> {
     let pieces = Pieces::gather()?;
     step("building the Mixer server and the demo", || {
-        run(cargo().arg("build").args(HOST_PACKAGES).args(["--exclude", "xtask", "--bins"]))
+        run(cargo().arg("build").args(DEMO_PACKAGES).arg("--bins"))
     })?;
     let mut demo = Command::new(workspace::target().join("debug/demo"));
     demo.current_dir(workspace::root()).args(once.then_some("--once"));
