@@ -44,10 +44,13 @@ fn build_module(package: &str, file: &str) -> Result<PathBuf> {
         let optimised = module.with_extension("optimised");
         if optimise::optimise(&partial, &optimised)? {
             fs::rename(&optimised, &partial)?;
-            optimise::weigh(fs::metadata(&partial)?.len() as usize)?;
+            let bytes = fs::metadata(&partial)?.len() as usize;
+            optimise::weigh(bytes)?;
+            eprintln!("  {bytes} bytes, from {} before wasm-opt", slim.len());
+        } else {
+            eprintln!("  {} bytes", slim.len());
         }
         fs::rename(&partial, &module)?;
-        eprintln!("  {} kB", fs::metadata(&module)?.len() / 1000);
         Ok(module)
     })
 }
