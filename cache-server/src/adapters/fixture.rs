@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use policy::HandlerConfig;
+use policy::{HandlerConfig, LogEntry, LogPayload, LogSeverity};
 
 use super::{ALL, Recall, Surroundings};
 
@@ -23,6 +23,17 @@ pub(super) fn block(adapter: &str, params: serde_json::Value) -> HandlerConfig {
     let info = &ALL.iter().find(|known| known.info.name == adapter).unwrap().info;
     let outputs = (info.outputs)(&params);
     HandlerConfig { name: "test".to_owned(), impl_name: info.name, kinds: info.kinds, params, outputs }
+}
+
+/// An entry of the log `log`.
+pub(super) fn entry(text: &str) -> LogEntry {
+    LogEntry {
+        log_name: "log".into(),
+        labels: Vec::new(),
+        severity: LogSeverity::Default,
+        timestamp: None,
+        payload: LogPayload::Text(text.to_owned()),
+    }
 }
 
 /// How much the block `test` dropped for a reason.

@@ -157,9 +157,8 @@ impl Thread {
 
 #[cfg(test)]
 mod tests {
-    use policy::{LogPayload, LogSeverity};
-
     use super::*;
+    use crate::adapters::fixture::entry;
 
     /// Lines that can be read back.
     #[derive(Clone, Default)]
@@ -169,16 +168,6 @@ mod tests {
         fn write_lines(&mut self, lines: &str) -> Result<(), Unwritten> {
             self.0.lock().unwrap().push_str(lines);
             Ok(())
-        }
-    }
-
-    fn entry(text: &str) -> LogEntry {
-        LogEntry {
-            log_name: "log".into(),
-            labels: Vec::new(),
-            severity: LogSeverity::Default,
-            timestamp: None,
-            payload: LogPayload::Text(text.to_owned()),
         }
     }
 

@@ -1,21 +1,10 @@
 //! Tests of the handler; those of the file are with it.
 
-use policy::{LogEntry, LogPayload, LogSeverity};
 use serde_json::json;
 
 use super::*;
 use crate::adapters;
-use crate::adapters::fixture::{block, dropped, surroundings};
-
-fn entry(text: &str) -> LogEntry {
-    LogEntry {
-        log_name: "log".into(),
-        labels: Vec::new(),
-        severity: LogSeverity::Default,
-        timestamp: None,
-        payload: LogPayload::Text(text.to_owned()),
-    }
-}
+use crate::adapters::fixture::{block, dropped, entry, surroundings};
 
 #[tokio::test]
 async fn entries_end_up_in_the_file() {

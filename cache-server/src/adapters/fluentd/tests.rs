@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 
 use super::*;
 use crate::adapters;
-use crate::adapters::fixture::{block, dropped, surroundings};
+use crate::adapters::fixture::{self, block, dropped, surroundings};
 
 /// How long anything may take before a test gives up.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -94,13 +94,7 @@ fn to_json(value: &Pack) -> serde_json::Value {
 }
 
 fn entry(log: &str, text: &str) -> LogEntry {
-    LogEntry {
-        log_name: log.into(),
-        labels: Vec::new(),
-        severity: LogSeverity::Default,
-        timestamp: None,
-        payload: LogPayload::Text(text.to_owned()),
-    }
+    LogEntry { log_name: log.into(), ..fixture::entry(text) }
 }
 
 async fn fluentd(mut params: serde_json::Value) -> (Arc<dyn Handler>, TcpListener, Surroundings) {

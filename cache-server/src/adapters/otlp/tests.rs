@@ -25,7 +25,7 @@ use tonic::{Request, Response, Status};
 
 use super::*;
 use crate::adapters;
-use crate::adapters::fixture::{block, dropped, surroundings};
+use crate::adapters::fixture::{block, dropped, entry, surroundings};
 
 /// A collector that answers as the test says, in order, and then takes everything.
 #[derive(Clone, Default)]
@@ -119,16 +119,6 @@ fn descriptor(name: &str, kind: MetricKind, value: ValueType) -> Arc<MetricDescr
 fn measured(descriptor: &Arc<MetricDescriptor>, value: Value, label: &str) -> MetricSamples {
     let labels = vec![("a".into(), Value::from(label))];
     MetricSamples { descriptor: Arc::clone(descriptor), labels, values: vec![value] }
-}
-
-fn entry(text: &str) -> LogEntry {
-    LogEntry {
-        log_name: "log".into(),
-        labels: Vec::new(),
-        severity: LogSeverity::Default,
-        timestamp: None,
-        payload: LogPayload::Text(text.to_owned()),
-    }
 }
 
 fn shown(attributes: &[KeyValue]) -> Vec<(String, Any)> {
