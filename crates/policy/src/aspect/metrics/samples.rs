@@ -12,7 +12,7 @@ use checkcache::Recorder;
 use expr::Operand;
 
 use super::super::AspectError;
-use super::MetricParams;
+use super::{MetricParams, Seen};
 use crate::{MetricDescriptor, limits};
 
 /// Values of one metric under the same labels.
@@ -54,24 +54,29 @@ impl Measurements {
 
     /// Measures a request. What fails takes nothing else with it.
     pub fn add(&mut self, metrics: &[MetricParams], recorder: &mut Recorder<'_>) -> Vec<AspectError> {
-        metrics.iter().filter_map(|metric| self.add_one(metric, recorder).err()).collect()
+        let mut seen = Seen::of_all(metrics);
+        metrics.iter().filter_map(|metric| self.add_one(metric, &mut seen, recorder).err()).collect()
     }
 
-    fn add_one(&mut self, metric: &MetricParams, recorder: &mut Recorder<'_>) -> Result<(), AspectError> {
-        let (value, labels) = metric.look(recorder)?;
-        let value = value.into_value();
+    fn add_one<'e, 'r: 'e>(
+        &mut self,
+        metric: &'e MetricParams,
+        seen: &mut Seen<'e>,
+        recorder: &mut Recorder<'r>,
+    ) -> Result<(), AspectError> {
+        let value = metric.look(seen, recorder)?;
         self.count += 1;
         let is_its = |all: &&mut Vec<MetricSamples>| {
             all.first().is_some_and(|samples| Arc::ptr_eq(&samples.descriptor, &metric.descriptor))
         };
         let Some(all) = self.metrics.iter_mut().find(is_its) else {
-            self.metrics.push(vec![MetricSamples::new(metric, labels, value)]);
+            self.metrics.push(vec![MetricSamples::new(metric, seen, value)]);
             return Ok(());
         };
         let mut latest = all.iter_mut().rev().take(limits::RECENT_LABELS);
-        match latest.find(|samples| samples.are_under(&labels)) {
+        match latest.find(|samples| samples.are_of(metric, seen)) {
             Some(samples) => samples.values.push(value),
-            None => all.push(MetricSamples::new(metric, labels, value)),
+            None => all.push(MetricSamples::new(metric, seen, value)),
         }
         Ok(())
     }
@@ -80,17 +85,14 @@ impl Measurements {
 // === impl MetricSamples ===
 
 impl MetricSamples {
-    fn new(metric: &MetricParams, labels: Vec<Operand<'_>>, value: Value) -> Self {
-        let names = metric.labels.iter().map(|(name, _)| Arc::clone(name));
-        Self {
-            descriptor: Arc::clone(&metric.descriptor),
-            labels: names.zip(labels.into_iter().map(Operand::into_value)).collect(),
-            values: vec![value],
-        }
+    fn new(metric: &MetricParams, seen: &Seen<'_>, value: Value) -> Self {
+        let descriptor = Arc::clone(&metric.descriptor);
+        Self { descriptor, labels: metric.labels(seen), values: vec![value] }
     }
 
-    fn are_under(&self, labels: &[Operand<'_>]) -> bool {
-        self.labels.iter().map(|(_, label)| label.as_ref()).eq(labels.iter().map(Operand::as_ref))
+    fn are_of(&self, metric: &MetricParams, seen: &Seen<'_>) -> bool {
+        let labels = metric.labels.iter().map(|(_, program)| seen.of(program).map(Operand::as_ref));
+        self.labels.iter().map(|(_, label)| Some(label.as_ref())).eq(labels)
     }
 }
 
@@ -110,7 +112,7 @@ mod tests {
             .into_iter()
             .map(|name| (name.into(), if name == "n" { ValueType::Int64 } else { ValueType::String }))
             .collect();
-        let program = |text: &str| compile(text, &manifest).unwrap();
+        let program = |text: &str| Arc::new(compile(text, &manifest).unwrap());
         let descriptor = MetricDescriptor {
             name: name.into(),
             display_name: String::new(),
@@ -129,7 +131,9 @@ mod tests {
 
     #[test]
     fn values_under_the_same_labels_are_together() {
-        let metrics = [metric("counted", &[("a", "a"), ("b", "b | \"-\"")]), metric("plain", &[])];
+        let mut metrics = [metric("counted", &[("a", "a"), ("b", "b | \"-\"")]), metric("plain", &[])];
+        MetricParams::share_programs(&mut metrics);
+        assert!(Arc::ptr_eq(&metrics[0].value, &metrics[1].value));
         let mut measurements = Measurements::default();
         for (number, (a, b)) in
             [("x", None), ("y", Some("1")), ("x", None), ("x", Some("-"))].into_iter().enumerate()

@@ -32,6 +32,7 @@ impl ParamsReader<'_> {
             }
             metrics.extend(metric);
         }
+        MetricParams::share_programs(&mut metrics);
         metrics
     }
 
@@ -61,6 +62,7 @@ impl ParamsReader<'_> {
         let at = label_nodes.map_or(name.at, |labels| labels.at);
         let labels = labels(label_nodes, at, &descriptor.labels, &descriptor.name, self.manifest(), findings);
         let descriptor = Arc::clone(descriptor);
-        Some((name, value.map(|value| MetricParams { descriptor, value, labels })))
+        let labels = labels.into_iter().map(|(name, program)| (name, Arc::new(program))).collect();
+        Some((name, value.map(|value| MetricParams { descriptor, value: Arc::new(value), labels })))
     }
 }
