@@ -13,9 +13,9 @@ use proto::v1::{CheckRequest, CheckResponse, ReportRequest, ReportResponse};
 use tests::process::Process;
 use tokio::net::TcpListener;
 use tokio::process::Command;
-use tonic::codegen::tokio_stream::wrappers::TcpListenerStream;
 use tonic::service::Routes;
 use tonic::transport::Server;
+use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status};
 
 use crate::size;
@@ -62,7 +62,8 @@ impl Stub {
                     return Ok(());
                 }
             };
-            let connections = TcpListenerStream::new(listener);
+            // As tonic has it where it listens itself.
+            let connections = TcpIncoming::from(listener).with_nodelay(Some(true));
             Ok(Server::builder().add_routes(service).serve_with_incoming(connections).await?)
         })
     }
