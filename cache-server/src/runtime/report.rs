@@ -132,7 +132,6 @@ impl<'a> Reporter<'a> {
         for error in &plan.errors {
             self.fail_evaluation(error.location, &text::chain(&error.error));
         }
-        let now = now();
         for aspect in plan.aspects {
             match &aspect.params {
                 AspectParams::Metrics(metrics) => {
@@ -142,7 +141,7 @@ impl<'a> Reporter<'a> {
                     }
                 }
                 AspectParams::AccessLogs(_) | AspectParams::ApplicationLogs(_) => {
-                    match aspect.evaluate(&mut recorder, now) {
+                    match aspect.evaluate(&mut recorder, now()) {
                         Ok(instance) => self.gather(aspect, instance),
                         Err(error) => self.fail_evaluation(&aspect.location, &text::chain(&error)),
                     }
