@@ -8,7 +8,7 @@
 use std::ptr::{null, null_mut};
 use std::time::Duration;
 
-use client::Headers;
+use client::{Headers, Path};
 
 /// A host call failed with this status of the proxy-wasm ABI.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -191,9 +191,9 @@ pub(crate) fn remove(map: Map, key: &str) -> Result<()> {
 }
 
 /// A property of the effective context; `None` if there is none, whatever the host's reason.
-pub(crate) fn property(path: &[&str]) -> Option<Vec<u8>> {
-    let path = path.join("\0");
-    // SAFETY: the path outlives the call; the host writes a pointer and a size.
+pub(crate) fn property(path: Path) -> Option<Vec<u8>> {
+    let path = path.joined();
+    // SAFETY: the path is a constant; the host writes a pointer and a size.
     take(|data, size| unsafe { proxy_get_property(path.as_ptr(), path.len(), data, size) }).ok()
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use checkcache::{Code, HeaderOperation, Operation};
 use client::{
-    AllocationId, BatchId, Client, Config, Counter, Effect, GrpcFailure, Headers, Host, Now, Proceed,
+    AllocationId, BatchId, Client, Config, Counter, Effect, GrpcFailure, Headers, Host, Now, Path, Proceed,
     RenewalId, StreamId,
 };
 use proxy_wasm::traits::{Context, HttpContext, RootContext, StreamContext};
@@ -68,7 +68,7 @@ struct Unconfigured;
 struct Envoy;
 
 impl Host for Envoy {
-    fn property(&self, path: &[&str]) -> Option<Vec<u8>> {
+    fn property(&self, path: Path) -> Option<Vec<u8>> {
         abi::property(path)
     }
 

@@ -4,15 +4,18 @@
 //! overrides, the configuration. So nothing configured can pose as what the proxy verified. The exceptions are
 //! marked in [`vocabulary::VOCABULARY`]: the address of the destination, say, is the operator's to name.
 
+mod fetched;
 pub(crate) mod property;
 mod vocabulary;
 
 use std::cell::OnceCell;
 use std::sync::Arc;
 
-use attributes::{AttributeSource, Bag, MapEntry, Name, StringMap, Timestamp, Value, ValueRef};
+use attributes::{AttributeSource, Bag, MapEntry, Name, StringMap, Value, ValueRef};
 
-use self::vocabulary::{VOCABULARY, Word, position};
+use self::fetched::Fetched;
+use self::vocabulary::{VOCABULARY, Word, place, word};
+use crate::host::path_of;
 use crate::{Headers, Host};
 
 /// When attributes are looked at. What is only known afterwards is absent before.
@@ -44,15 +47,15 @@ pub fn vocabulary() -> impl Iterator<Item = Produced> {
 /// What has been fetched of a stream's attributes so far, and what was set on it.
 #[derive(Debug)]
 pub(crate) struct StreamAttributes {
-    time: Timestamp,
+    /// When it came, in nanoseconds since the epoch.
+    time: u64,
     /// Whether it is a connection, of which there is no request.
     is_connection: bool,
     /// From the route's metadata.
     pub(crate) overrides: Bag,
     /// What the client found out about its own check.
     pub(crate) own: Bag,
-    /// One for each word of the vocabulary, filled when it is looked at.
-    cells: [OnceCell<Option<Value>>; VOCABULARY.len()],
+    fetched: Fetched,
     request_headers: OnceCell<RequestHeaders>,
     response_headers: OnceCell<Arc<StringMap>>,
     authn: OnceCell<Option<StringMap>>,
@@ -61,13 +64,9 @@ pub(crate) struct StreamAttributes {
 /// Request headers as they came, and by lower-case name where all of them are looked at.
 #[derive(Debug)]
 struct RequestHeaders {
-    lines: Headers,
+    headers: Headers,
     /// Whether the proxy handed them out.
     readable: bool,
-    /// Whether attributes of the client's own were among them.
-    with_attributes: bool,
-    /// Whether names are plain, so that a line can be told by its bytes.
-    is_ascii: bool,
     map: OnceCell<Arc<StringMap>>,
 }
 
@@ -80,28 +79,22 @@ pub(crate) struct View<'a> {
 }
 
 impl StreamAttributes {
-    pub(crate) fn new(time: Timestamp, is_connection: bool, overrides: Bag) -> Self {
+    pub(crate) fn new(time: u64, is_connection: bool, overrides: Bag) -> Self {
         Self {
             time,
             is_connection,
             overrides,
             own: Bag::new(),
-            cells: [const { OnceCell::new() }; VOCABULARY.len()],
+            fetched: Fetched::default(),
             request_headers: OnceCell::new(),
             response_headers: OnceCell::new(),
             authn: OnceCell::new(),
         }
     }
-}
 
-impl StreamAttributes {
     /// Lets go of what was fetched for a report, where there are more reports to come.
     pub(crate) fn forget_what_changes(&mut self) {
-        for (word, cell) in VOCABULARY.iter().zip(&mut self.cells) {
-            if word.since == Phase::Report {
-                *cell = OnceCell::new();
-            }
-        }
+        self.fetched.retain(|place| word(place).is_some_and(|word| word.since < Phase::Report));
     }
 }
 
@@ -127,7 +120,12 @@ impl View<'_> {
 
     /// Whether the request brings attributes of its own along, which nobody here trusts.
     pub(crate) fn brings_attributes(&self) -> bool {
-        self.request_headers().with_attributes
+        self.request_headers()
+            .headers
+            .lines()
+            .values(FORWARDED_ATTRIBUTES.len(), is_forwarded)
+            .next()
+            .is_some()
     }
 
     fn request_headers(&self) -> &RequestHeaders {
@@ -137,8 +135,8 @@ impl View<'_> {
     /// Response headers, and over them the trailers.
     fn response_headers(&self) -> &Arc<StringMap> {
         self.stream.response_headers.get_or_init(|| {
-            let headers = join(self.host.response_headers().iter());
-            let trailers = join(self.host.response_trailers().iter());
+            let headers = join(self.host.response_headers().lines());
+            let trailers = join(self.host.response_trailers().lines());
             let both = headers.iter().chain(trailers.iter());
             Arc::new(both.map(|(name, value)| (Arc::clone(name), Arc::clone(value))).collect())
         })
@@ -146,8 +144,8 @@ impl View<'_> {
 
     /// What an authentication filter before this one found out.
     fn authn(&self) -> Option<&StringMap> {
-        let path = ["metadata", "filter_metadata", "istio_authn"];
-        let fetch = || self.host.property(&path).and_then(|pairs| property::string_map(&pairs));
+        let path = path_of!("metadata", "filter_metadata", "istio_authn");
+        let fetch = || self.host.property(path).and_then(|pairs| property::string_map(&pairs));
         self.stream.authn.get_or_init(fetch).as_ref()
     }
 
@@ -155,12 +153,11 @@ impl View<'_> {
         self.stream.overrides.get(name).or_else(|| self.configured.get(name))
     }
 
-    fn derived(&self, index: usize, word: &Word) -> Option<ValueRef<'_>> {
+    fn derived(&self, place: u8, word: &Word) -> Option<ValueRef<'_>> {
         if word.since > self.phase || (self.stream.is_connection && word.is_of_requests()) {
             return None;
         }
-        let cell = self.stream.cells.get(index)?;
-        cell.get_or_init(|| (word.fetch)(self)).as_ref().map(Value::as_ref)
+        self.stream.fetched.get_or_fetch(place, || (word.fetch)(self)).map(Value::as_ref)
     }
 }
 
@@ -169,11 +166,11 @@ impl AttributeSource for View<'_> {
         if let Some(value) = self.stream.own.get(name) {
             return Some(value);
         }
-        let Some((index, word)) = position(name) else { return self.configured(name) };
+        let Some((place, word)) = place(name) else { return self.configured(name) };
         if word.configurable {
-            self.configured(name).or_else(|| self.derived(index, word))
+            self.configured(name).or_else(|| self.derived(place, word))
         } else {
-            self.derived(index, word).or_else(|| self.configured(name))
+            self.derived(place, word).or_else(|| self.configured(name))
         }
     }
 
@@ -191,29 +188,20 @@ impl AttributeSource for View<'_> {
 // === impl RequestHeaders ===
 
 impl RequestHeaders {
-    fn new(lines: Option<Headers>) -> Self {
-        let readable = lines.is_some();
-        let lines = lines.unwrap_or_default();
-        let (mut with_attributes, mut is_ascii) = (false, true);
-        for (name, _) in lines.iter() {
-            if is_forwarded(name) {
-                with_attributes = true;
-            } else {
-                is_ascii &= name.is_ascii();
-            }
-        }
-        Self { lines, readable, with_attributes, is_ascii, map: OnceCell::new() }
+    fn new(headers: Option<Headers>) -> Self {
+        Self { readable: headers.is_some(), headers: headers.unwrap_or_default(), map: OnceCell::new() }
     }
 
     /// Whether there are none, but for attributes of the client's own.
     fn is_empty(&self) -> bool {
-        self.lines.iter().all(|(name, _)| is_forwarded(name))
+        self.headers.lines().all(|(name, _)| is_forwarded(name))
     }
 
     /// The header of a lower-case name, as the map has it.
     fn get(&self, name: &str) -> Option<&str> {
-        if self.is_ascii && !is_forwarded(name.as_bytes()) {
-            let mut values = self.lines.values(name.len(), |line| is_named(line, name));
+        // The map has names as text, in which bytes that are none are written otherwise; but never as plain letters.
+        if name.is_ascii() && !is_forwarded(name.as_bytes()) {
+            let mut values = self.headers.lines().values(name.len(), |line| is_named(line, name));
             match (values.next(), values.next()) {
                 (None, _) => return None,
                 (Some(value), None) => {
@@ -230,7 +218,7 @@ impl RequestHeaders {
     /// All of them by lower-case name. Several lines of a name are one value with commas, as RFC 9110 joins them (cookies
     /// with semicolons, as RFC 9113 does), so that no line can hide behind another.
     fn map(&self) -> &Arc<StringMap> {
-        self.map.get_or_init(|| Arc::new(join(self.lines.iter().filter(|(name, _)| !is_forwarded(name)))))
+        self.map.get_or_init(|| Arc::new(join(self.headers.lines().filter(|(name, _)| !is_forwarded(name)))))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use attributes::{Bag, Timestamp};
+use attributes::Bag;
 use checkcache::{
     CheckCache, Code, HeaderOperation, Limits, Lookup, MissReason, Revision, Root, Status, Tick, Vacancy,
     Verdict,
@@ -421,9 +421,8 @@ impl Client {
             effects.extend(self.warn(error.to_string(), now));
             Override::default()
         });
-        let time = Timestamp::from_unix_nanos(now.unix_nanos.into());
         Box::new(Stream {
-            attributes: StreamAttributes::new(time, self.is_tcp(), overrides.attributes),
+            attributes: StreamAttributes::new(now.unix_nanos, self.is_tcp(), overrides.attributes),
             check: overrides.check.unwrap_or(self.config.check_enabled),
             report: overrides.report.unwrap_or(self.config.report_enabled),
             charges: overrides.charges,

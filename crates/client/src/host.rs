@@ -1,38 +1,41 @@
 //! What the client asks of the proxy.
 
-use std::ops::Range;
+use crate::attribute::property::Pairs;
 
-use crate::attribute::property;
+/// The path of a property: its parts, with a NUL between them as the proxy takes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Path(pub(crate) &'static str);
+
+/// A path of its parts, put together by the compiler.
+macro_rules! path_of {
+    ($first:literal $(, $part:literal)*) => { $crate::host::Path(concat!($first $(, "\0", $part)*)) };
+}
+
+pub(crate) use path_of;
+
+impl Path {
+    /// The parts with a NUL between them.
+    pub fn joined(self) -> &'static str {
+        self.0
+    }
+}
 
 /// Header lines in order, as bytes: nobody promises that they are text. Kept as the proxy hands them out, so that a line
 /// that nobody looks at costs next to nothing.
 #[derive(Debug, Clone, Default)]
-pub struct Headers {
-    bytes: Vec<u8>,
-    /// Where the name and the value of each line are.
-    lines: Vec<(Range<usize>, Range<usize>)>,
-}
+pub struct Headers(Vec<u8>);
 
 impl Headers {
     /// Lines in the encoding of the proxy-wasm host; `None` if they are not in it.
     pub fn decode(bytes: Vec<u8>) -> Option<Self> {
-        let lines = property::locate_pairs(&bytes)?;
-        Some(Self { bytes, lines })
+        Pairs::decode(&bytes)?;
+        Some(Self(bytes))
     }
 
     /// The lines, each with its name and its value.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.lines.iter().map(|(name, value)| (self.text(name), self.text(value)))
-    }
-
-    /// The values of the lines whose name has so many bytes and pleases.
-    pub(crate) fn values(&self, length: usize, is_it: impl Fn(&[u8]) -> bool) -> impl Iterator<Item = &[u8]> {
-        let candidates = self.lines.iter().filter(move |(name, _)| name.len() == length);
-        candidates.filter(move |(name, _)| is_it(self.text(name))).map(|(_, value)| self.text(value))
-    }
-
-    fn text(&self, range: &Range<usize>) -> &[u8] {
-        self.bytes.get(range.clone()).unwrap_or_default()
+    pub(crate) fn lines(&self) -> Pairs<'_> {
+        // Only the default has no bytes.
+        Pairs::begin(&self.0).unwrap_or_default()
     }
 }
 
@@ -40,8 +43,8 @@ impl Headers {
 /// looks at an attribute that needs it. A property that cannot be had is absent; headers that cannot be had are not,
 /// since a rule about them would be passed by.
 pub trait Host {
-    /// A property of the stream, such as `["source", "address"]`, in the encoding of the proxy-wasm host.
-    fn property(&self, path: &[&str]) -> Option<Vec<u8>>;
+    /// A property of the stream, in the encoding of the proxy-wasm host.
+    fn property(&self, path: Path) -> Option<Vec<u8>>;
     /// The request's headers; `None` if they cannot be had.
     fn request_headers(&self) -> Option<Headers>;
     /// The response's headers.

@@ -36,7 +36,7 @@ pub use effect::{
     AllocationId, Answer, BatchId, Call, Effect, LocalReply, Now, Proceed, RenewalId, StreamId,
 };
 pub use failure::{FailureClass, GrpcFailure};
-pub use host::{Headers, Host};
+pub use host::{Headers, Host, Path};
 pub use service::InvalidOverride;
 pub use wire::envoy_grpc_service;
 

@@ -6,7 +6,8 @@
 use attributes::{Bag, Name, Value};
 use thiserror::Error;
 
-use crate::attribute::property;
+use crate::attribute::property::{self, Pairs};
+use crate::host::path_of;
 use crate::quota::{self, Charge};
 use crate::{Host, limits};
 
@@ -33,7 +34,7 @@ pub(crate) struct Override {
 impl Override {
     /// The overrides of the route that a stream takes.
     pub(crate) fn of_route(host: &dyn Host) -> Result<Self, InvalidOverride> {
-        match host.property(&["xds", "route_metadata", "filter_metadata", "mixer"]) {
+        match host.property(path_of!("xds", "route_metadata", "filter_metadata", "mixer")) {
             None => Ok(Self::default()),
             Some(metadata) => Self::parse(&metadata),
         }
@@ -64,7 +65,7 @@ fn invalid(field: &str, message: &'static str) -> InvalidOverride {
 }
 
 fn entries(field: &str, map: &[u8]) -> Result<Vec<(String, Vec<u8>)>, InvalidOverride> {
-    let pairs = property::decode_pairs(map).ok_or_else(|| invalid(field, "expected a map"))?;
+    let pairs = Pairs::decode(map).ok_or_else(|| invalid(field, "expected a map"))?;
     let text = |key: &[u8]| String::from_utf8(key.to_vec()).map_err(|_| invalid(field, "a key is not text"));
     pairs.map(|(key, value)| Ok((text(key)?, value.to_vec()))).collect()
 }

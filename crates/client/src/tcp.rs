@@ -16,6 +16,7 @@ use attributes::{Timestamp, Value};
 use checkcache::Tick;
 
 use crate::attribute::property;
+use crate::host::path_of;
 use crate::stream::{State, Stream};
 use crate::{Client, Counter, Effect, Host, Now, StreamId};
 
@@ -93,7 +94,7 @@ impl Client {
     pub fn on_new_connection(&mut self, id: StreamId, host: &dyn Host, now: Now) -> Vec<Effect> {
         let mut effects = Vec::new();
         let mut stream = self.open(host, now, &mut effects);
-        let number = host.property(&["connection_id"]).and_then(|bytes| property::int64(&bytes));
+        let number = host.property(path_of!("connection_id")).and_then(|bytes| property::int64(&bytes));
         let number = number.unwrap_or_else(|| id.0.into());
         let own = &mut stream.attributes.own;
         own.insert("connection.id", Value::from(format!("{}-{number}", self.id_prefix).as_str()));
@@ -216,9 +217,8 @@ impl Client {
     /// Adds a report of a connection to those that wait.
     fn tell(&mut self, stream: &mut Stream, event: Event, host: &dyn Host, now: Now) {
         let Some(connection) = &mut stream.connection else { return };
-        let bytes =
-            |name| host.property(&[name, "size"]).and_then(|bytes| property::int64(&bytes)).unwrap_or(0);
-        let (received, sent) = (bytes("request"), bytes("response"));
+        let bytes = |path| host.property(path).and_then(|bytes| property::int64(&bytes)).unwrap_or(0);
+        let (received, sent) = (bytes(path_of!("request", "size")), bytes(path_of!("response", "size")));
         let (received_before, sent_before) = connection.told;
         let own = &mut stream.attributes.own;
         own.insert("connection.event", event.name());
@@ -246,5 +246,5 @@ impl Client {
 
 /// Whether the peer has presented a certificate.
 fn is_presented(host: &dyn Host) -> bool {
-    host.property(&["connection", "mtls"]).and_then(|bytes| property::bool(&bytes)).unwrap_or(false)
+    host.property(path_of!("connection", "mtls")).and_then(|bytes| property::bool(&bytes)).unwrap_or(false)
 }

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use attributes::{StringMap, Value};
+use attributes::{StringMap, Timestamp, Value};
 
 use super::property as decode;
 use super::{HEADERS, Phase, View};
+use crate::host::{Path, path_of};
 
 /// An attribute that is fetched from the proxy.
 pub(super) struct Word {
@@ -39,23 +40,32 @@ const fn configurable(name: &'static str, since: Phase, fetch: fn(&View<'_>) -> 
     Word { name, since, configurable: true, fetch }
 }
 
+const SOURCE: Path = path_of!("source", "address");
+const UPSTREAM: Path = path_of!("upstream", "address");
+const LOCAL_CERTIFICATE: Path = path_of!("connection", "uri_san_local_certificate");
+const PEER_CERTIFICATE: Path = path_of!("connection", "uri_san_peer_certificate");
+const SHADOW_POLICY: Path =
+    path_of!("metadata", "filter_metadata", "envoy.filters.http.rbac", "shadow_effective_policy_id");
+const SHADOW_RESULT: Path =
+    path_of!("metadata", "filter_metadata", "envoy.filters.http.rbac", "shadow_engine_result");
+
 /// Sorted by name.
 pub(super) static VOCABULARY: [Word; 49] = [
     check("connection.mtls", |v| {
-        v.host.property(&["connection", "mtls"]).and_then(|b| decode::bool(&b)).map(Value::Bool)
+        v.host.property(path_of!("connection", "mtls")).and_then(|b| decode::bool(&b)).map(Value::Bool)
     }),
-    check("connection.requested_server_name", |v| string(v, &["connection", "requested_server_name"])),
+    check("connection.requested_server_name", |v| string(v, path_of!("connection", "requested_server_name"))),
     check("context.protocol", |v| Some(protocol(v).into())),
     report("context.proxy_error_code", proxy_error_code),
     configurable("context.reporter.kind", Phase::Check, reporter_kind),
     configurable("destination.ip", Phase::Report, |v| ip(v, destination(v))),
     configurable("destination.port", Phase::Report, |v| port(v, destination(v))),
-    check("destination.principal", |v| principal(v, "uri_san_local_certificate")),
-    check("destination.user", |v| principal(v, "uri_san_local_certificate")),
-    check("origin.ip", |v| ip(v, &["source", "address"])),
+    check("destination.principal", |v| principal(v, LOCAL_CERTIFICATE)),
+    check("destination.user", |v| principal(v, LOCAL_CERTIFICATE)),
+    check("origin.ip", |v| ip(v, SOURCE)),
     check("origin.user", peer),
-    report("rbac.permissive.effective_policy_id", |v| rbac(v, "shadow_effective_policy_id")),
-    report("rbac.permissive.response_code", |v| rbac(v, "shadow_engine_result")),
+    report("rbac.permissive.effective_policy_id", |v| string(v, SHADOW_POLICY)),
+    report("rbac.permissive.response_code", |v| string(v, SHADOW_RESULT)),
     check("request.auth.audiences", |v| authn(v, "request.auth.audiences")),
     check("request.auth.claims", claims),
     check("request.auth.presenter", |v| authn(v, "request.auth.presenter")),
@@ -71,15 +81,15 @@ pub(super) static VOCABULARY: [Word; 49] = [
     check("request.query_params", query),
     check("request.referer", |v| header(v, "referer").map(Value::from)),
     check("request.scheme", |v| Some(header(v, ":scheme").unwrap_or("http").into())),
-    report("request.size", |v| int64(v, &["request", "size"])),
-    check("request.time", |v| Some(Value::Timestamp(v.stream.time))),
-    report("request.total_size", |v| int64(v, &["request", "total_size"])),
+    report("request.size", |v| int64(v, path_of!("request", "size"))),
+    check("request.time", |v| Some(Value::Timestamp(Timestamp::from_unix_nanos(v.stream.time.into())))),
+    report("request.total_size", |v| int64(v, path_of!("request", "total_size"))),
     check("request.url_path", |v| header(v, ":path").map(|path| split_query(path).0.into())),
     check("request.user-agent", |v| header(v, "user-agent").map(Value::from)),
     check("request.useragent", |v| header(v, "user-agent").map(Value::from)),
-    report("response.code", |v| int64(v, &["response", "code"])),
+    report("response.code", |v| int64(v, path_of!("response", "code"))),
     report("response.duration", |v| {
-        v.host.property(&["request", "duration"]).and_then(|b| decode::duration(&b))
+        v.host.property(path_of!("request", "duration")).and_then(|b| decode::duration(&b))
     }),
     report("response.grpc_message", |v| v.response_headers().get("grpc-message").map(Value::from)),
     report("response.grpc_status", |v| v.response_headers().get("grpc-status").map(Value::from)),
@@ -87,78 +97,91 @@ pub(super) static VOCABULARY: [Word; 49] = [
         Some(v.response_headers()).filter(|h| !h.is_empty()).map(|h| Value::StringMap(Arc::clone(h)))
     }),
     report("response.latency", |v| {
-        v.host.property(&["request", "duration"]).and_then(|b| decode::duration(&b))
+        v.host.property(path_of!("request", "duration")).and_then(|b| decode::duration(&b))
     }),
-    report("response.size", |v| int64(v, &["response", "size"])),
+    report("response.size", |v| int64(v, path_of!("response", "size"))),
     report("response.time", response_time),
-    report("response.total_size", |v| int64(v, &["response", "total_size"])),
-    check("source.ip", |v| ip(v, &["source", "address"])),
+    report("response.total_size", |v| int64(v, path_of!("response", "total_size"))),
+    check("source.ip", |v| ip(v, SOURCE)),
     check("source.namespace", |v| peer_name(v).as_deref().and_then(namespace).map(Value::from)),
-    check("source.port", |v| port(v, &["source", "address"])),
+    check("source.port", |v| port(v, SOURCE)),
     check("source.principal", peer),
     check("source.user", peer),
     configurable("target.ip", Phase::Report, |v| ip(v, destination(v))),
     configurable("target.port", Phase::Report, |v| port(v, destination(v))),
-    check("target.user", |v| principal(v, "uri_san_local_certificate")),
+    check("target.user", |v| principal(v, LOCAL_CERTIFICATE)),
 ];
 
-/// Places in [`VOCABULARY`] by the length of the name there, and then by the name: lengths are told apart at once.
-const BY_LENGTH: [u8; VOCABULARY.len()] = by_length();
-
+/// Places in [`VOCABULARY`], each where [`hash`] of the name there says, or in the next place that was free; after the last
+/// place comes the first. More than half of them stay free, so that a search is short.
 #[allow(clippy::indexing_slicing, reason = "the compiler evaluates it, and would refuse")]
-const fn by_length() -> [u8; VOCABULARY.len()] {
-    let mut places = [0; VOCABULARY.len()];
+const PLACES: [u8; 128] = {
+    let mut places = [FREE; 128];
     let mut next = 0;
-    while next < places.len() {
-        let length = VOCABULARY[next].name.len();
-        let mut at = next;
-        while at > 0 && VOCABULARY[places[at - 1] as usize].name.len() > length {
-            places[at] = places[at - 1];
-            at -= 1;
+    while next < VOCABULARY.len() {
+        let mut at = hash(VOCABULARY[next].name) % places.len();
+        while places[at] != FREE {
+            at = (at + 1) % places.len();
         }
         places[at] = next as u8;
         next += 1;
     }
     places
+};
+
+/// No word.
+const FREE: u8 = u8::MAX;
+
+const _: () = assert!(VOCABULARY.len() < PLACES.len() / 2);
+
+/// Names differ in length, in the last letter or in the middle.
+const fn hash(name: &str) -> usize {
+    let name = name.as_bytes();
+    let (front, back) = name.split_at(name.len() / 2);
+    match (front, back) {
+        ([.., middle], [.., last]) => name.len() + 11 * *middle as usize + 3 * *last as usize,
+        _ => name.len(),
+    }
+}
+
+/// The word at a place.
+pub(super) fn word(place: u8) -> Option<&'static Word> {
+    VOCABULARY.get(usize::from(place))
 }
 
 /// The word of a name, and its place.
-pub(super) fn position(name: &str) -> Option<(usize, &'static Word)> {
-    let word = |place: &u8| VOCABULARY.get(usize::from(*place));
-    let found = BY_LENGTH.binary_search_by(|place| {
-        let other = word(place).map_or("", |word| word.name);
-        other.len().cmp(&name.len()).then_with(|| other.cmp(name))
-    });
-    let place = BY_LENGTH.get(found.ok()?)?;
-    Some((usize::from(*place), word(place)?))
+pub(super) fn place(name: &str) -> Option<(u8, &'static Word)> {
+    let start = hash(name);
+    let places = (start..start + PLACES.len()).map_while(|at| PLACES.get(at % PLACES.len()));
+    let mut words = places.map_while(|place| Some((*place, word(*place)?)));
+    words.find(|(_, word)| word.name == name)
 }
 
-fn string(v: &View<'_>, path: &[&str]) -> Option<Value> {
+fn string(v: &View<'_>, path: Path) -> Option<Value> {
     v.host.property(path).and_then(|bytes| decode::text(&bytes))
 }
 
-fn int64(v: &View<'_>, path: &[&str]) -> Option<Value> {
+fn int64(v: &View<'_>, path: Path) -> Option<Value> {
     v.host.property(path).and_then(|bytes| decode::int64(&bytes)).map(Value::Int64)
 }
 
-fn ip(v: &View<'_>, path: &[&str]) -> Option<Value> {
+fn ip(v: &View<'_>, path: Path) -> Option<Value> {
     v.host
         .property(path)
         .and_then(|bytes| decode::address(&bytes))
         .map(|address| Value::from_ip(address.ip()))
 }
 
-fn port(v: &View<'_>, path: &[&str]) -> Option<Value> {
+fn port(v: &View<'_>, path: Path) -> Option<Value> {
     let address = v.host.property(path).and_then(|bytes| decode::address(&bytes))?;
     Some(Value::Int64(address.port().into()))
 }
 
 /// The upstream's address; of a connection that has none its own.
-fn destination(v: &View<'_>) -> &'static [&'static str] {
-    const UPSTREAM: &[&str] = &["upstream", "address"];
+fn destination(v: &View<'_>) -> Path {
     let is_known =
         !v.stream.is_connection || v.host.property(UPSTREAM).is_some_and(|address| !address.is_empty());
-    if is_known { UPSTREAM } else { &["destination", "address"] }
+    if is_known { UPSTREAM } else { path_of!("destination", "address") }
 }
 
 fn header<'v>(v: &'v View<'_>, name: &str) -> Option<&'v str> {
@@ -190,20 +213,20 @@ fn protocol(v: &View<'_>) -> &'static str {
 }
 
 fn reporter_kind(v: &View<'_>) -> Option<Value> {
-    match v.host.property(&["listener_direction"]).and_then(|bytes| decode::int64(&bytes)) {
+    match v.host.property(path_of!("listener_direction")).and_then(|bytes| decode::int64(&bytes)) {
         Some(1) => Some("inbound".into()),
         Some(2) => Some("outbound".into()),
         _ => None,
     }
 }
 
-fn principal(v: &View<'_>, certificate: &str) -> Option<Value> {
+fn principal(v: &View<'_>, certificate: Path) -> Option<Value> {
     san(v, certificate).map(|name| Value::from(name.as_str()))
 }
 
 /// The first URI of a certificate, without its scheme.
-fn san(v: &View<'_>, certificate: &str) -> Option<String> {
-    let uri = v.host.property(&["connection", certificate])?;
+fn san(v: &View<'_>, certificate: Path) -> Option<String> {
+    let uri = v.host.property(certificate)?;
     let uri = String::from_utf8(uri).ok().filter(|uri| !uri.is_empty())?;
     Some(uri.strip_prefix("spiffe://").map(str::to_owned).unwrap_or(uri))
 }
@@ -212,7 +235,7 @@ fn san(v: &View<'_>, certificate: &str) -> Option<String> {
 fn peer_name(v: &View<'_>) -> Option<String> {
     match v.authn() {
         Some(authn) => authn.get("source.principal").filter(|name| !name.is_empty()).map(str::to_owned),
-        None => san(v, "uri_san_peer_certificate"),
+        None => san(v, PEER_CERTIFICATE),
     }
 }
 
@@ -231,22 +254,18 @@ fn authn(v: &View<'_>, key: &str) -> Option<Value> {
 }
 
 fn claims(v: &View<'_>) -> Option<Value> {
-    let path = ["metadata", "filter_metadata", "istio_authn", "request.auth.claims"];
+    let path = path_of!("metadata", "filter_metadata", "istio_authn", "request.auth.claims");
     // Asked for only where there is authentication at all.
     v.authn()?;
-    let map = decode::string_map(&v.host.property(&path)?)?;
+    let map = decode::string_map(&v.host.property(path)?)?;
     (!map.is_empty()).then(|| map.into())
-}
-
-fn rbac(v: &View<'_>, key: &str) -> Option<Value> {
-    string(v, &["metadata", "filter_metadata", "envoy.filters.http.rbac", key])
 }
 
 /// When the request came plus how long it took: what the proxy's own access log would say.
 fn response_time(v: &View<'_>) -> Option<Value> {
-    let nanos = v.host.property(&["request", "duration"]).and_then(|bytes| decode::int64(&bytes))?;
-    let end = v.stream.time.unix_nanos() + i128::from(nanos);
-    Some(Value::Timestamp(attributes::Timestamp::from_unix_nanos(end)))
+    let nanos = v.host.property(path_of!("request", "duration")).and_then(|bytes| decode::int64(&bytes))?;
+    let end = i128::from(v.stream.time) + i128::from(nanos);
+    Some(Value::Timestamp(Timestamp::from_unix_nanos(end)))
 }
 
 /// The short names of Envoy's response flags, by bit.
@@ -256,7 +275,7 @@ const RESPONSE_FLAGS: [&str; 29] = [
 ];
 
 fn proxy_error_code(v: &View<'_>) -> Option<Value> {
-    let flags = v.host.property(&["response", "flags"]).and_then(|bytes| decode::int64(&bytes))?;
+    let flags = v.host.property(path_of!("response", "flags")).and_then(|bytes| decode::int64(&bytes))?;
     let set =
         RESPONSE_FLAGS.iter().enumerate().filter(|(bit, _)| flags >> bit & 1 == 1).map(|(_, name)| *name);
     let names = set.collect::<Vec<_>>().join(",");

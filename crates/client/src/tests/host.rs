@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::{Headers, Host};
+use crate::{Headers, Host, Path};
 
 #[derive(Debug, Default)]
 pub(super) struct FakeHost {
@@ -43,8 +43,8 @@ impl FakeHost {
 }
 
 impl Host for FakeHost {
-    fn property(&self, path: &[&str]) -> Option<Vec<u8>> {
-        self.properties.get(&path.join(".")).cloned()
+    fn property(&self, path: Path) -> Option<Vec<u8>> {
+        self.properties.get(&path.joined().replace('\0', ".")).cloned()
     }
 
     fn request_headers(&self) -> Option<Headers> {
