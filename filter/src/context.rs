@@ -53,6 +53,8 @@ enum Purpose {
 struct Http {
     id: u32,
     client: Shared,
+    /// Whether the client was told of the stream, and not yet that it has ended.
+    is_open: bool,
 }
 
 /// A connection's context.
@@ -332,7 +334,7 @@ impl RootContext for Root {
 
     fn create_http_context(&self, id: u32) -> Option<Box<dyn HttpContext>> {
         Some(match &self.client {
-            Some(client) => Box::new(Http { id, client: Rc::clone(client) }),
+            Some(client) => Box::new(Http { id, client: Rc::clone(client), is_open: false }),
             None => Box::new(Unconfigured),
         })
     }
@@ -430,7 +432,12 @@ impl Context for Http {
 
 impl HttpContext for Http {
     fn on_http_request_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
+        self.is_open = true;
         let effects = self.client.borrow_mut().on_request_headers(self.stream(), &Envoy, soon());
+        if effects.is_empty() {
+            // Whoever asks the server or answers the request has something to do.
+            return Action::Continue;
+        }
         perform(&self.client, effects, Position::InCallback);
         match self.client.borrow().proceed(self.stream()) {
             Proceed::Continue => Action::Continue,
@@ -446,7 +453,7 @@ impl HttpContext for Http {
 
     fn on_log(&mut self) {
         // A batch may wait for a tick more or less; when a request came that was never seen may not be off by one.
-        let now = if self.client.borrow().knows(self.stream()) { last() } else { soon() };
+        let now = if std::mem::take(&mut self.is_open) { last() } else { soon() };
         let effects = self.client.borrow_mut().on_log(self.stream(), &Envoy, now);
         perform(&self.client, effects, Position::Elsewhere);
     }
@@ -454,7 +461,9 @@ impl HttpContext for Http {
 
 impl Drop for Http {
     fn drop(&mut self) {
-        closed(&self.client, self.stream());
+        if self.is_open {
+            closed(&self.client, self.stream());
+        }
     }
 }
 

@@ -55,9 +55,18 @@ impl Bag {
         Self::default()
     }
 
-    /// Sets an attribute and returns the value that it had before.
+    /// An empty bag with room for some attributes.
+    pub fn with_capacity(attributes: usize) -> Self {
+        Self(Vec::with_capacity(attributes))
+    }
+
+    /// Sets an attribute and returns the value that it had before. What comes in order is not looked for.
     pub fn insert(&mut self, name: impl Into<Name>, value: impl Into<Value>) -> Option<Value> {
         let (name, value) = (name.into(), value.into());
+        if self.0.last().is_none_or(|(last, _)| by_length(last.as_str(), name.as_str()).is_lt()) {
+            self.0.push((name, value));
+            return None;
+        }
         match self.position(name.as_str()) {
             Ok(index) => self.0.get_mut(index).map(|(_, old)| std::mem::replace(old, value)),
             Err(index) => {
@@ -144,8 +153,8 @@ impl Bag {
     }
 }
 
-/// The order of a bag.
-pub(crate) fn by_length(a: &str, b: &str) -> Ordering {
+/// The order of a [`Bag`]: shorter names first, those as long as each other by name.
+pub fn by_length(a: &str, b: &str) -> Ordering {
     a.len().cmp(&b.len()).then_with(|| a.cmp(b))
 }
 

@@ -16,7 +16,7 @@ mod value;
 mod value_type;
 pub mod wire;
 
-pub use bag::{AttributeSource, Bag, MapEntry};
+pub use bag::{AttributeSource, Bag, MapEntry, by_length};
 pub use dictionary::{Dictionary, InvalidDictionary};
 pub use name::Name;
 pub use text::InvalidText;

@@ -5,6 +5,7 @@ use std::fmt;
 use crate::text;
 
 const NANOS_PER_SECOND: i128 = 1_000_000_000;
+const NANOS_PER_SECOND_64: u64 = 1_000_000_000;
 
 /// A point in time, counted from the Unix epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -27,6 +28,11 @@ pub struct Duration {
 impl Timestamp {
     /// The time so many nanoseconds after the epoch; times too far away become the farthest there is.
     pub fn from_unix_nanos(nanos: i128) -> Self {
+        // Any time of a clock; and no machine divides 128 bits as fast as 64.
+        if let Ok(nanos) = u64::try_from(nanos) {
+            let (seconds, rest) = (nanos / NANOS_PER_SECOND_64, nanos % NANOS_PER_SECOND_64);
+            return Self { seconds: seconds as i64, nanos: rest as u32 };
+        }
         let seconds = nanos.div_euclid(NANOS_PER_SECOND);
         let rest = nanos.rem_euclid(NANOS_PER_SECOND) as u32;
         match i64::try_from(seconds) {
@@ -57,6 +63,10 @@ impl fmt::Display for Timestamp {
 impl Duration {
     /// A span of so many nanoseconds.
     pub fn from_nanos(nanos: i128) -> Self {
+        if let Ok(nanos) = u64::try_from(nanos) {
+            let (seconds, rest) = (nanos / NANOS_PER_SECOND_64, nanos % NANOS_PER_SECOND_64);
+            return Self { seconds: seconds as i64, nanos: rest as i32 };
+        }
         let seconds = nanos / NANOS_PER_SECOND;
         let rest = (nanos % NANOS_PER_SECOND) as i32;
         match i64::try_from(seconds) {

@@ -44,6 +44,22 @@ pub fn vocabulary() -> impl Iterator<Item = Produced> {
     fetched.chain(OWN.map(|name| Produced { name, in_checks: false }))
 }
 
+/// The name of an attribute that is looked for many times, with its place in the vocabulary.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Attribute {
+    pub(crate) name: Name,
+    place: Option<u8>,
+}
+
+/// The names of what the client says of its own check.
+#[derive(Debug)]
+pub(crate) struct OwnNames {
+    pub(crate) cache_hit: Name,
+    pub(crate) error_code: Name,
+    pub(crate) error_message: Name,
+    pub(crate) quota_hit: Name,
+}
+
 /// What has been fetched of a stream's attributes so far, and what was set on it.
 #[derive(Debug)]
 pub(crate) struct StreamAttributes {
@@ -76,6 +92,20 @@ pub(crate) struct View<'a> {
     pub(crate) stream: &'a StreamAttributes,
     pub(crate) host: &'a dyn Host,
     pub(crate) phase: Phase,
+}
+
+impl From<Name> for Attribute {
+    fn from(name: Name) -> Self {
+        let place = place(name.as_str()).map(|(place, _)| place);
+        Self { name, place }
+    }
+}
+
+impl OwnNames {
+    pub(crate) fn new() -> Self {
+        let [cache_hit, error_code, error_message, quota_hit] = OWN.map(Name::from);
+        Self { cache_hit, error_code, error_message, quota_hit }
+    }
 }
 
 impl StreamAttributes {
@@ -149,29 +179,40 @@ impl View<'_> {
         self.stream.authn.get_or_init(fetch).as_ref()
     }
 
-    fn configured(&self, name: &str) -> Option<ValueRef<'_>> {
-        self.stream.overrides.get(name).or_else(|| self.configured.get(name))
+    /// The value of an attribute.
+    pub(crate) fn value(&self, attribute: &Attribute) -> Option<&Value> {
+        let known = attribute.place.and_then(|place| Some((place, word(place)?)));
+        self.look(attribute.name.as_str(), known)
     }
 
-    fn derived(&self, place: u8, word: &Word) -> Option<ValueRef<'_>> {
-        if word.since > self.phase || (self.stream.is_connection && word.is_of_requests()) {
-            return None;
-        }
-        self.stream.fetched.get_or_fetch(place, || (word.fetch)(self)).map(Value::as_ref)
-    }
-}
-
-impl AttributeSource for View<'_> {
-    fn get(&self, name: &str) -> Option<ValueRef<'_>> {
-        if let Some(value) = self.stream.own.get(name) {
+    /// The value of an attribute which is this word of the vocabulary, if it is one.
+    fn look(&self, name: &str, known: Option<(u8, &Word)>) -> Option<&Value> {
+        if let Some(value) = self.stream.own.value(name) {
             return Some(value);
         }
-        let Some((place, word)) = place(name) else { return self.configured(name) };
+        let Some((place, word)) = known else { return self.configured(name) };
         if word.configurable {
             self.configured(name).or_else(|| self.derived(place, word))
         } else {
             self.derived(place, word).or_else(|| self.configured(name))
         }
+    }
+
+    fn configured(&self, name: &str) -> Option<&Value> {
+        self.stream.overrides.value(name).or_else(|| self.configured.value(name))
+    }
+
+    fn derived(&self, place: u8, word: &Word) -> Option<&Value> {
+        if word.since > self.phase || (self.stream.is_connection && word.is_of_requests()) {
+            return None;
+        }
+        self.stream.fetched.get_or_fetch(place, || (word.fetch)(self))
+    }
+}
+
+impl AttributeSource for View<'_> {
+    fn get(&self, name: &str) -> Option<ValueRef<'_>> {
+        self.look(name, place(name)).map(Value::as_ref)
     }
 
     /// One header is found without a look at the others.

@@ -10,7 +10,7 @@ use checkcache::{
 };
 use hashbrown::HashMap;
 
-use crate::attribute::{FORWARDED_ATTRIBUTES, Phase, StreamAttributes, View};
+use crate::attribute::{FORWARDED_ATTRIBUTES, OwnNames, Phase, StreamAttributes, View};
 use crate::counters::Counters;
 use crate::demand::Demanded;
 use crate::explain::{self, EXPLANATION, Origin};
@@ -39,6 +39,7 @@ pub struct Client {
     /// read with another list makes another request.
     pub(crate) word_count: u32,
     pub(crate) counters: Counters,
+    pub(crate) own_names: OwnNames,
     pub(crate) reports: ReportQueue,
     pub(crate) feed: Feed,
     pub(crate) renewals: Renewals,
@@ -75,6 +76,7 @@ impl Client {
             demanded: None,
             word_count: 0,
             counters: Counters::default(),
+            own_names: OwnNames::new(),
             reports: ReportQueue::new(config.batch_max, config.batch_interval),
             feed: Feed::new(config.feed_enabled),
             renewals: Renewals::default(),
@@ -129,11 +131,6 @@ impl Client {
     /// What was counted since the last time. The change of a gauge may be negative.
     pub fn take_counts(&mut self) -> impl Iterator<Item = (Counter, i64)> + use<> {
         self.counters.take(self.cache.statistics(), self.quotas.pools())
-    }
-
-    /// Whether a stream was seen before it ended.
-    pub fn knows(&self, stream: StreamId) -> bool {
-        self.streams.contains_key(&stream)
     }
 
     /// Whether a stream may go on.
@@ -367,7 +364,7 @@ impl Client {
         if stream.connection.is_some() {
             self.end(id, &mut stream, host, now);
         } else if stream.report {
-            stream.note_outcome();
+            stream.note_outcome(&self.own_names);
             self.note_report(&stream.attributes, host, now);
         }
         effects

@@ -17,8 +17,7 @@ use crate::{
 /// A bounded queue that hands out batches when they are full or old enough.
 #[derive(Debug)]
 pub(crate) struct ReportQueue {
-    /// Each with the revision that its attributes were chosen by.
-    waiting: VecDeque<(Revision, Bag)>,
+    waiting: VecDeque<Waiting>,
     /// What those that wait weigh.
     bytes: usize,
     /// When the first report that waits came.
@@ -30,6 +29,16 @@ pub(crate) struct ReportQueue {
     sent: Vec<Sent>,
     batches: u32,
     server: Server,
+}
+
+/// A report that waits.
+#[derive(Debug)]
+struct Waiting {
+    /// The revision that its attributes were chosen by.
+    demanded: Revision,
+    bag: Bag,
+    /// What the bag weighs.
+    weight: usize,
 }
 
 /// What is known of the server that takes reports.
@@ -92,7 +101,7 @@ impl ReportQueue {
         if self.waiting.is_empty() {
             self.since = now;
         }
-        self.waiting.push_back((demanded, bag));
+        self.waiting.push_back(Waiting { demanded, bag, weight });
         true
     }
 
@@ -109,15 +118,18 @@ impl ReportQueue {
         if !due && !self.is_ending {
             return None;
         }
-        let demanded = self.waiting.front()?.0;
+        let demanded = self.waiting.front()?.demanded;
         let mut bytes = 0;
-        let fitting = self.waiting.iter().take(self.batch_max).take_while(|(revision, bag)| {
-            bytes += bag.weight();
-            *revision == demanded && bytes <= limits::BATCH_BYTES
+        let fitting = self.waiting.iter().take(self.batch_max).take_while(|report| {
+            bytes += report.weight;
+            report.demanded == demanded && bytes <= limits::BATCH_BYTES
         });
         let fitting = fitting.count();
-        let bags: Vec<Bag> = self.waiting.drain(..fitting).map(|(_, bag)| bag).collect();
-        self.bytes -= bags.iter().map(Bag::weight).sum::<usize>();
+        let mut bags = Vec::with_capacity(fitting);
+        for Waiting { bag, weight, .. } in self.waiting.drain(..fitting) {
+            self.bytes -= weight;
+            bags.push(bag);
+        }
         if fitting >= self.batch_max || self.waiting.is_empty() {
             // What is left is younger than what goes; its time starts anew.
             self.since = now;
@@ -132,7 +144,7 @@ impl ReportQueue {
     /// The report that was added last.
     #[cfg(test)]
     pub(crate) fn last(&self) -> Option<&Bag> {
-        self.waiting.back().map(|(_, bag)| bag)
+        self.waiting.back().map(|report| &report.bag)
     }
 
     /// Whether nothing waits and nothing is on its way.

@@ -5,7 +5,7 @@ use checkcache::{
     HeaderOperation, MissReason, Operation, Revision, RouteDirective, Status, Tick, Vacancy, Verdict,
 };
 
-use crate::attribute::StreamAttributes;
+use crate::attribute::{OwnNames, StreamAttributes};
 use crate::explain::EXPLANATION;
 use crate::quota::Charge;
 use crate::tcp::Connection;
@@ -106,24 +106,24 @@ impl Stream {
     }
 
     /// Sets what is reported of the check.
-    pub(crate) fn note_outcome(&mut self) {
+    pub(crate) fn note_outcome(&mut self, names: &OwnNames) {
         let own = &mut self.attributes.own;
         match &self.state {
             State::Unchecked => {}
             // The client went away before the answer came.
             State::Calling(_) => {
-                own.insert("check.cache_hit", false);
+                own.insert(names.cache_hit.clone(), false);
             }
             State::Allowed { cache_hit, .. } => {
-                own.insert("check.cache_hit", *cache_hit);
-                own.insert("quota.cache_hit", self.tokens == Tokens::Pools);
+                own.insert(names.cache_hit.clone(), *cache_hit);
+                own.insert(names.quota_hit.clone(), self.tokens == Tokens::Pools);
             }
             State::Answered { cache_hit, status } => {
-                own.insert("check.cache_hit", *cache_hit);
-                own.insert("quota.cache_hit", self.tokens == Tokens::Pools);
+                own.insert(names.cache_hit.clone(), *cache_hit);
+                own.insert(names.quota_hit.clone(), self.tokens == Tokens::Pools);
                 if !status.is_ok() {
-                    own.insert("check.error_code", i64::from(status.code.number()));
-                    own.insert("check.error_message", Value::from(status.to_string().as_str()));
+                    own.insert(names.error_code.clone(), i64::from(status.code.number()));
+                    own.insert(names.error_message.clone(), Value::from(status.to_string().as_str()));
                     if self.connection.is_none() {
                         own.insert("response.code", i64::from(status.code.http()));
                     }

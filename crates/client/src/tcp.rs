@@ -178,7 +178,7 @@ impl Client {
         if is_silent && matches!(stream.state, State::Unchecked | State::Allowed { .. }) {
             self.tell(stream, Event::Open, host, now);
         }
-        stream.note_outcome();
+        stream.note_outcome(&self.own_names);
         self.tell(stream, Event::Close, host, now);
     }
 
@@ -237,7 +237,7 @@ impl Client {
         if !stream.report {
             return;
         }
-        stream.note_outcome();
+        stream.note_outcome(&self.own_names);
         // Where it goes may have become known since the last report.
         stream.attributes.forget_what_changes();
         self.note_report(&stream.attributes, host, now);

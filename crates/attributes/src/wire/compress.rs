@@ -64,14 +64,19 @@ impl<'d> Compressor<'d> {
         let mut message = v1::CompressedAttributes::default();
         let mut old = before.iter().peekable();
         for (name, value) in bag.iter() {
-            while let Some((gone, _)) = old.next_if(|(old, _)| by_length(old.as_str(), name.as_str()).is_lt())
-            {
-                let gone = self.index(gone.as_str());
-                message.removed.push(gone);
-            }
-            match old.next_if(|(old, _)| *old == name) {
-                Some((_, same)) if same == value => {}
-                Some(_) | None => self.put(&mut message, name.as_str(), value.as_ref()),
+            // Names that two bags share are equal at a glance; which one comes first takes a closer look.
+            let same = loop {
+                match old.peek() {
+                    Some((other, _)) if *other == name => break old.next().map(|(_, same)| same),
+                    Some((gone, _)) if by_length(gone.as_str(), name.as_str()).is_lt() => {
+                        message.removed.push(self.index(gone.as_str()));
+                        old.next();
+                    }
+                    Some(_) | None => break None,
+                }
+            };
+            if same != Some(value) {
+                self.put(&mut message, name.as_str(), value.as_ref());
             }
         }
         message.removed.extend(old.map(|(gone, _)| self.index(gone.as_str())));
