@@ -150,12 +150,7 @@ impl View<'_> {
 
     /// Whether the request brings attributes of its own along, which nobody here trusts.
     pub(crate) fn brings_attributes(&self) -> bool {
-        self.request_headers()
-            .headers
-            .lines()
-            .values(FORWARDED_ATTRIBUTES.len(), is_forwarded)
-            .next()
-            .is_some()
+        self.request_headers().headers.lines().next_of(FORWARDED_ATTRIBUTES.len(), is_forwarded).is_some()
     }
 
     fn request_headers(&self) -> &RequestHeaders {
@@ -242,8 +237,9 @@ impl RequestHeaders {
     fn get(&self, name: &str) -> Option<&str> {
         // The map has names as text, in which bytes that are none are written otherwise; but never as plain letters.
         if name.is_ascii() && !is_forwarded(name.as_bytes()) {
-            let mut values = self.headers.lines().values(name.len(), |line| is_named(line, name));
-            match (values.next(), values.next()) {
+            let mut lines = self.headers.lines();
+            let mut next = || lines.next_of(name.len(), |line| is_named(line, name));
+            match (next(), next()) {
                 (None, _) => return None,
                 (Some(value), None) => {
                     if let Ok(text) = std::str::from_utf8(value) {

@@ -6,14 +6,19 @@ use proto::feed;
 
 use crate::attribute::{Attribute, View};
 
-/// What the client says of its own check comes on top in a report; a bag has room for it.
-const OWN_EXPECTED: usize = 4;
-
 /// A set of attributes, some of them maps of which only some keys count.
 ///
 /// In the order of a bag, which then takes what is selected as it comes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Demand(Vec<(Attribute, Vec<String>)>);
+pub(crate) struct Demand(Vec<Demanding>);
+
+/// An attribute that is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Demanding {
+    attribute: Attribute,
+    /// If it is a map of which only some keys are, these.
+    keys: Vec<String>,
+}
 
 /// What is read under a revision.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,14 +34,39 @@ impl Demand {
     /// What a request has of the demanded attributes. A map of which only keys are demanded comes without the others,
     /// but it comes: a map without a key is not the same as no map.
     pub(crate) fn select(&self, view: &View<'_>) -> Bag {
-        let mut bag = Bag::with_capacity(self.0.len() + OWN_EXPECTED);
-        for (attribute, keys) in &self.0 {
-            let keyed = if keys.is_empty() { None } else { entries(view, attribute.name.as_str(), keys) };
-            if let Some(value) = keyed.or_else(|| view.value(attribute).cloned()) {
-                bag.insert(attribute.name.clone(), value);
-            }
+        let mut bag = Bag::with_capacity(self.0.len());
+        for demanded in &self.0 {
+            bag.extend(demanded.select(view));
         }
         bag
+    }
+
+    /// The same, with what the client found out about its own check: that costs nothing and is the operator's only
+    /// sight of it.
+    pub(crate) fn select_with_own(&self, view: &View<'_>) -> Bag {
+        let own = &view.stream.own;
+        let mut bag = Bag::with_capacity(self.0.len() + own.len());
+        let mut own = own.iter().map(|(name, value)| (name.clone(), value.clone())).peekable();
+        for demanded in &self.0 {
+            let name = demanded.attribute.name.as_str();
+            while let Some(before) = own.next_if(|(own, _)| by_length(own.as_str(), name).is_lt()) {
+                bag.extend([before]);
+            }
+            if own.peek().is_none_or(|(own, _)| own.as_str() != name) {
+                bag.extend(demanded.select(view));
+            }
+        }
+        bag.extend(own);
+        bag
+    }
+}
+
+impl Demanding {
+    fn select(&self, view: &View<'_>) -> Option<(Name, Value)> {
+        let Self { attribute, keys } = self;
+        let keyed = if keys.is_empty() { None } else { entries(view, attribute.name.as_str(), keys) };
+        let value = keyed.or_else(|| view.value(attribute).cloned())?;
+        Some((attribute.name.clone(), value))
     }
 }
 
@@ -56,18 +86,17 @@ fn entries(source: &impl AttributeSource, name: &str, keys: &[String]) -> Option
 impl From<feed::Demand> for Demand {
     fn from(demand: feed::Demand) -> Self {
         let feed::Demand { attributes } = demand;
-        let mut sorted: Vec<(Attribute, Vec<String>)> = Vec::with_capacity(attributes.len());
+        let mut sorted: Vec<Demanding> = Vec::with_capacity(attributes.len());
         for feed::demand::Attribute { name, keys } in attributes {
-            let attribute = Attribute::from(Name::from(name));
-            // Of several with one name the last counts.
-            let name = attribute.name.as_str();
-            match sorted.binary_search_by(|(other, _)| by_length(other.name.as_str(), name)) {
+            let order = |other: &Demanding| by_length(other.attribute.name.as_str(), &name);
+            match sorted.binary_search_by(order) {
+                // Of several with one name the last counts.
                 Ok(place) => {
-                    if let Some((_, before)) = sorted.get_mut(place) {
-                        *before = keys;
+                    if let Some(before) = sorted.get_mut(place) {
+                        before.keys = keys;
                     }
                 }
-                Err(place) => sorted.insert(place, (attribute, keys)),
+                Err(place) => sorted.insert(place, Demanding { attribute: Name::from(name).into(), keys }),
             }
         }
         Self(sorted)

@@ -178,12 +178,12 @@ impl Client {
     pub(crate) fn note_report(&mut self, stream: &StreamAttributes, host: &dyn Host, now: Now) {
         self.counters.count(Counter::ReportCalls);
         let view = view(&self.config, stream, host, Phase::Report);
-        let (revision, mut bag) = match &self.demanded {
-            Some(Demanded { revision, report: Some(demand), .. }) => (*revision, demand.select(&view)),
+        let (revision, bag) = match &self.demanded {
+            Some(Demanded { revision, report: Some(demand), .. }) => {
+                (*revision, demand.select_with_own(&view))
+            }
             Some(Demanded { report: None, .. }) | None => (Revision::default(), view.bag()),
         };
-        // What the filter found out about its own check costs nothing and is the operator's only sight of it.
-        bag.extend(stream.own.iter().map(|(name, value)| (name.clone(), value.clone())));
         if !self.reports.add(revision, bag, now.tick) {
             self.counters.count(Counter::ReportsDropped);
         }

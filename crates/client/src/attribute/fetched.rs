@@ -20,18 +20,21 @@ pub(super) struct Fetched {
 impl Fetched {
     /// The value of a word, fetched if it was not yet.
     pub(super) fn get_or_fetch(&self, place: u8, fetch: impl FnOnce() -> Option<Value>) -> Option<&Value> {
-        let mut piece = Some(self);
-        while let Some(Self { entries, more }) = piece {
+        let mut piece = self;
+        loop {
+            let Self { entries, more } = piece;
             for entry in entries {
                 match entry.get() {
                     Some((other, value)) if *other == place => return value.as_ref(),
                     Some(_) => {}
-                    None => return self.add((place, fetch())),
+                    None => return piece.add((place, fetch())),
                 }
             }
-            piece = more.get().map(|more| &**more);
+            match more.get() {
+                Some(more) => piece = more,
+                None => return piece.add((place, fetch())),
+            }
         }
-        self.add((place, fetch()))
     }
 
     /// Forgets the words whose places do not please.
@@ -47,14 +50,13 @@ impl Fetched {
         }
     }
 
-    fn add(&self, mut entry: Entry) -> Option<&Value> {
+    /// Puts an entry into the first place that is free, here or in a piece after this one.
+    fn add(&self, entry: Entry) -> Option<&Value> {
         let mut piece = self;
         loop {
-            for place in &piece.entries {
-                match place.set(entry) {
-                    Ok(()) => return place.get().and_then(|(_, value)| value.as_ref()),
-                    Err(refused) => entry = refused,
-                }
+            if let Some(free) = piece.entries.iter().find(|place| place.get().is_none()) {
+                let (_, value) = free.get_or_init(|| entry);
+                return value.as_ref();
             }
             piece = piece.more.get_or_init(Box::default);
         }

@@ -41,25 +41,26 @@ pub(super) fn address(bytes: &[u8]) -> Option<SocketAddr> {
 /// An address of version 4 as everybody writes it. Most requests have one looked at, and the standard library, which reads
 /// all that there is, takes several times as long.
 fn plain_address(bytes: &[u8]) -> Option<SocketAddr> {
-    let mut ip = [0; 4];
-    let mut rest = bytes;
-    for (place, end) in ip.iter_mut().zip(*b"...:") {
-        let (number, after) = number(rest, 3)?;
-        *place = u8::try_from(number).ok()?;
-        rest = after.strip_prefix(&[end])?;
+    let (mut ip, mut parts) = ([0; 4], 0);
+    let (mut number, mut digits) = (0, 0);
+    for byte in bytes {
+        match byte {
+            // No zeros before a number.
+            b'0'..=b'9' if digits > 0 && number == 0 => return None,
+            b'0'..=b'9' if digits < 5 => {
+                number = number * 10 + u32::from(byte - b'0');
+                digits += 1;
+            }
+            b'.' | b':' if digits > 0 && (*byte == b':') == (parts == 3) => {
+                *ip.get_mut(parts)? = u8::try_from(number).ok()?;
+                parts += 1;
+                (number, digits) = (0, 0);
+            }
+            _ => return None,
+        }
     }
-    let (port, rest) = number(rest, 5)?;
-    rest.is_empty().then_some(SocketAddr::from((ip, u16::try_from(port).ok()?)))
-}
-
-/// A number of so many digits at most, without zeros before it, and what comes after it.
-fn number(bytes: &[u8], digits_max: usize) -> Option<(u32, &[u8])> {
-    let digits = bytes.iter().take(digits_max).take_while(|byte| byte.is_ascii_digit()).count();
-    let (digits, rest) = bytes.split_at_checked(digits)?;
-    match digits {
-        [] | [b'0', _, ..] => None,
-        _ => Some((digits.iter().fold(0, |number, digit| number * 10 + u32::from(digit - b'0')), rest)),
-    }
+    let port = u16::try_from(number).ok()?;
+    (parts == 4 && digits > 0).then_some(SocketAddr::from((ip, port)))
 }
 
 /// The pairs of a map: the number of pairs, the lengths of each key and value, then all of them, each with a NUL behind it.
@@ -97,22 +98,17 @@ impl<'a> Pairs<'a> {
         Some(Self { lengths: lengths.iter(), data, at: 0 })
     }
 
-    /// The values of the pairs whose key has so many bytes and pleases.
-    pub(crate) fn values(
-        self,
-        length: usize,
-        is_it: impl Fn(&[u8]) -> bool,
-    ) -> impl Iterator<Item = &'a [u8]> {
-        let Self { lengths, data, mut at } = self;
-        lengths.filter_map(move |lengths| {
+    /// The value of the next pair whose key has so many bytes and pleases.
+    pub(crate) fn next_of(&mut self, length: usize, is_it: impl Fn(&[u8]) -> bool) -> Option<&'a [u8]> {
+        for lengths in self.lengths.by_ref() {
             let (key, value) = split(*lengths);
-            let start = at;
-            at += key + value + 2;
-            if key != length || !is_it(data.get(start..start + key)?) {
-                return None;
+            let start = self.at;
+            self.at += key + value + 2;
+            if key == length && is_it(self.data.get(start..start + key)?) {
+                return self.data.get(start + key + 1..self.at - 1);
             }
-            data.get(start + key + 1..at - 1)
-        })
+        }
+        None
     }
 }
 
@@ -212,7 +208,8 @@ mod tests {
         let pairs =
             [("a", "1"), ("b", "2"), ("aa", "3"), ("a", "4")].map(|(k, v)| (k.to_owned(), v.to_owned()));
         let bytes = encode_pairs(&pairs);
-        let values: Vec<_> = Pairs::decode(&bytes).expect("whole").values(1, |key| key == b"a").collect();
+        let mut pairs = Pairs::decode(&bytes).expect("whole");
+        let values: Vec<_> = std::iter::from_fn(|| pairs.next_of(1, |key| key == b"a")).collect();
         assert_eq!(values, [b"1", b"4"]);
     }
 }
