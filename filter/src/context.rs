@@ -1,7 +1,6 @@
 //! Envoy's contexts: one root for each virtual machine, one for each stream.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -10,6 +9,7 @@ use client::{
     AllocationId, BatchId, Client, Config, Counter, Effect, GrpcFailure, Headers, Host, Now, Path, Proceed,
     RenewalId, StreamId,
 };
+use hashbrown::HashMap;
 use proxy_wasm::traits::{Context, HttpContext, RootContext, StreamContext};
 use proxy_wasm::types::{Action, ContextType};
 

@@ -82,7 +82,7 @@ impl Client {
             renewals: Renewals::default(),
             quotas: Quotas::new(config.quotas.clone(), seed),
             streams: HashMap::new(),
-            looks: Looks::new(),
+            looks: Looks::default(),
             deadlines: VecDeque::new(),
             calls: 0,
             id_prefix: format!("{:x}-{:x}", now.unix_nanos, now.tick.0),

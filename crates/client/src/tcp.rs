@@ -9,7 +9,7 @@
 //! takes longer than [`CERTIFICATE_WAIT`] is nobody to policy. Until then no other property of TLS may be looked at:
 //! the proxy would remember what it says before the handshake.
 
-use std::collections::BTreeSet;
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use attributes::{Timestamp, Value};
@@ -74,8 +74,23 @@ pub(crate) struct TcpConfig {
     pub(crate) await_certificate: bool,
 }
 
-/// When connections are to be looked at.
-pub(crate) type Looks = BTreeSet<(Tick, StreamId)>;
+/// When connections are to be looked at, the next one first. Most are to be looked at after all others, or before.
+#[derive(Debug, Default)]
+pub(crate) struct Looks(VecDeque<(Tick, StreamId)>);
+
+impl Looks {
+    fn insert(&mut self, look: (Tick, StreamId)) {
+        if let Err(place) = self.0.binary_search(&look) {
+            self.0.insert(place, look);
+        }
+    }
+
+    fn remove(&mut self, look: (Tick, StreamId)) {
+        if let Ok(place) = self.0.binary_search(&look) {
+            self.0.remove(place);
+        }
+    }
+}
 
 impl Connection {
     /// Whether nothing may go on before the handshake is over.
@@ -161,10 +176,10 @@ impl Client {
     /// The connections that it is time to look at.
     pub(crate) fn due_looks(&mut self, now: Now) -> Vec<Effect> {
         let mut effects = Vec::new();
-        while let Some((at, stream)) = self.looks.first().copied()
+        while let Some((at, stream)) = self.looks.0.front().copied()
             && at <= now.tick
         {
-            self.looks.pop_first();
+            self.looks.0.pop_front();
             effects.push(Effect::Look { stream });
         }
         effects
@@ -185,7 +200,7 @@ impl Client {
     /// Nobody looks at a connection any more.
     pub(crate) fn forget_look(&mut self, id: StreamId, stream: &Stream) {
         if let Some(connection) = &stream.connection {
-            self.looks.remove(&(connection.look_at, id));
+            self.looks.remove((connection.look_at, id));
         }
     }
 

@@ -188,6 +188,8 @@ fn operand(value: &Value, words: &mut Compressor<'_>) -> v1::trace::Operand {
     v1::trace::Operand { kind: Some(kind) }
 }
 
+/// Called from many places and never in a hurry: once is enough in the module.
+#[inline(never)]
 fn value(operand: Operand, words: &Expander<'_>) -> Result<Value, InvalidAttributes> {
     Ok(match operand {
         Operand::String(text) => Value::String(Arc::clone(words.word(text)?)),

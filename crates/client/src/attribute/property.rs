@@ -44,19 +44,20 @@ fn plain_address(bytes: &[u8]) -> Option<SocketAddr> {
     let (mut ip, mut parts) = ([0; 4], 0);
     let (mut number, mut digits) = (0, 0);
     for byte in bytes {
-        match byte {
-            // No zeros before a number.
-            b'0'..=b'9' if digits > 0 && number == 0 => return None,
-            b'0'..=b'9' if digits < 5 => {
-                number = number * 10 + u32::from(byte - b'0');
-                digits += 1;
+        if byte.is_ascii_digit() {
+            // No zeros before a number, and no number that could run over.
+            if (digits > 0 && number == 0) || digits == 5 {
+                return None;
             }
-            b'.' | b':' if digits > 0 && (*byte == b':') == (parts == 3) => {
-                *ip.get_mut(parts)? = u8::try_from(number).ok()?;
-                parts += 1;
-                (number, digits) = (0, 0);
+            number = number * 10 + u32::from(byte - b'0');
+            digits += 1;
+        } else {
+            if digits == 0 || *byte != (if parts == 3 { b':' } else { b'.' }) {
+                return None;
             }
-            _ => return None,
+            *ip.get_mut(parts)? = u8::try_from(number).ok()?;
+            parts += 1;
+            (number, digits) = (0, 0);
         }
     }
     let port = u16::try_from(number).ok()?;

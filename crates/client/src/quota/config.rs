@@ -131,11 +131,13 @@ pub(crate) fn rules(written: Vec<WrittenRule>) -> Result<Rules, String> {
                 limits::QUOTA_MATCHES,
             );
         }
-        names.extend(charges.iter().map(|charge| Arc::clone(&charge.quota)));
+        for Charge { quota, .. } in &charges {
+            if !names.contains(quota) {
+                names.push(Arc::clone(quota));
+            }
+        }
         rules.push(Rule { any_of: any_of.into_iter().map(Match).collect(), charges });
     }
-    names.sort_unstable();
-    names.dedup();
     if names.len() > limits::QUOTAS {
         return too_many("quotas", names.len(), limits::QUOTAS);
     }
