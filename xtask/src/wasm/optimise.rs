@@ -23,6 +23,10 @@ const FEATURES: [&str; 6] = [
     "--enable-sign-ext",
 ];
 
+/// For size, until nothing changes any more. The lowest addresses are the far end of the stack, where nothing is that an
+/// address is counted from.
+const PASSES: [&str; 3] = ["-Oz", "--converge", "--low-memory-unused"];
+
 /// Bytes that an optimised module may have: what it has now and a little. Every worker of every proxy compiles and
 /// keeps the module, so whoever needs more says so here.
 const BYTES_MAX: usize = 505_000;
@@ -42,7 +46,7 @@ pub(super) fn optimise(module: &Path, into: &Path) -> Result<bool> {
         );
         return Ok(false);
     }
-    run(Command::new("wasm-opt").arg("-Oz").args(FEATURES).arg(module).arg("-o").arg(into))?;
+    run(Command::new("wasm-opt").args(PASSES).args(FEATURES).arg(module).arg("-o").arg(into))?;
     Ok(true)
 }
 
