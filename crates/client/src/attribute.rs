@@ -176,15 +176,17 @@ impl View<'_> {
 
     /// The value of an attribute.
     pub(crate) fn value(&self, attribute: &Attribute) -> Option<&Value> {
+        self.stream.own.value(attribute.name.as_str()).or_else(|| self.value_but_own(attribute))
+    }
+
+    /// The value of an attribute of which the client has found out nothing by itself.
+    pub(crate) fn value_but_own(&self, attribute: &Attribute) -> Option<&Value> {
         let known = attribute.place.and_then(|place| Some((place, word(place)?)));
         self.look(attribute.name.as_str(), known)
     }
 
-    /// The value of an attribute which is this word of the vocabulary, if it is one.
+    /// The value of an attribute that is not the client's own, and which is this word of the vocabulary, if it is one.
     fn look(&self, name: &str, known: Option<(u8, &Word)>) -> Option<&Value> {
-        if let Some(value) = self.stream.own.value(name) {
-            return Some(value);
-        }
         let Some((place, word)) = known else { return self.configured(name) };
         if word.configurable {
             self.configured(name).or_else(|| self.derived(place, word))
@@ -207,7 +209,8 @@ impl View<'_> {
 
 impl AttributeSource for View<'_> {
     fn get(&self, name: &str) -> Option<ValueRef<'_>> {
-        self.look(name, place(name)).map(Value::as_ref)
+        let value = self.stream.own.value(name).or_else(|| self.look(name, place(name)));
+        value.map(Value::as_ref)
     }
 
     /// One header is found without a look at the others.

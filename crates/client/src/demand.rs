@@ -36,7 +36,7 @@ impl Demand {
     pub(crate) fn select(&self, view: &View<'_>) -> Bag {
         let mut bag = Bag::with_capacity(self.0.len());
         for demanded in &self.0 {
-            bag.extend(demanded.select(view));
+            bag.extend(demanded.select(view, |attribute| view.value(attribute)));
         }
         bag
     }
@@ -53,7 +53,7 @@ impl Demand {
                 bag.extend([before]);
             }
             if own.peek().is_none_or(|(own, _)| own.as_str() != name) {
-                bag.extend(demanded.select(view));
+                bag.extend(demanded.select(view, |attribute| view.value_but_own(attribute)));
             }
         }
         bag.extend(own);
@@ -62,10 +62,14 @@ impl Demand {
 }
 
 impl Demanding {
-    fn select(&self, view: &View<'_>) -> Option<(Name, Value)> {
+    fn select<'v>(
+        &self,
+        view: &View<'_>,
+        find: impl FnOnce(&Attribute) -> Option<&'v Value>,
+    ) -> Option<(Name, Value)> {
         let Self { attribute, keys } = self;
         let keyed = if keys.is_empty() { None } else { entries(view, attribute.name.as_str(), keys) };
-        let value = keyed.or_else(|| view.value(attribute).cloned())?;
+        let value = keyed.or_else(|| find(attribute).cloned())?;
         Some((attribute.name.clone(), value))
     }
 }

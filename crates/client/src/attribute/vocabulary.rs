@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use attributes::{StringMap, Timestamp, Value};
+use attributes::{StringMap, Timestamp, Value, by_length};
 
 use super::property as decode;
 use super::{HEADERS, Phase, View};
@@ -154,7 +154,7 @@ pub(super) fn place(name: &str) -> Option<(u8, &'static Word)> {
     let start = hash(name);
     let places = (start..start + PLACES.len()).map_while(|at| PLACES.get(at % PLACES.len()));
     let mut words = places.map_while(|place| Some((*place, word(*place)?)));
-    words.find(|(_, word)| word.name == name)
+    words.find(|(_, word)| by_length(word.name, name).is_eq())
 }
 
 fn string(v: &View<'_>, path: Path) -> Option<Value> {
