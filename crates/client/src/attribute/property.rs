@@ -101,12 +101,14 @@ impl<'a> Pairs<'a> {
 
     /// The value of the next pair whose key has so many bytes and pleases.
     pub(crate) fn next_of(&mut self, length: usize, is_it: impl Fn(&[u8]) -> bool) -> Option<&'a [u8]> {
+        let mut at = self.at;
         for lengths in self.lengths.by_ref() {
             let (key, value) = split(*lengths);
-            let start = self.at;
-            self.at += key + value + 2;
+            let start = at;
+            at += key + value + 2;
             if key == length && is_it(self.data.get(start..start + key)?) {
-                return self.data.get(start + key + 1..self.at - 1);
+                self.at = at;
+                return self.data.get(start + key + 1..at - 1);
             }
         }
         None
