@@ -8,11 +8,11 @@ use std::ops::Range;
 use attributes::{Bag, Value, ValueType};
 use checkcache::{Recorder, Target};
 
+use crate::comparison::Comparison;
 use crate::error::quoted;
 use crate::evaluate::{Operand, evaluate};
 use crate::functions::Function;
 use crate::node::{Conversion, Index, Node, Relation, TextTest};
-use crate::question::Question;
 use crate::types::{Typed, TypedKind};
 use crate::{Warning, pattern};
 
@@ -109,10 +109,10 @@ impl Compiler {
         let value_type = operands.first().map_or(ValueType::String, |operand| operand.value_type);
         match self.operands(operands) {
             [subject, Node::Constant(constant)] => {
-                ask(Question::relation(relation, value_type, constant), subject)
+                ask(Comparison::relation(relation, value_type, constant), subject)
             }
             [Node::Constant(constant), subject] => {
-                ask(Question::relation(relation.flipped(), value_type, constant), subject)
+                ask(Comparison::relation(relation.flipped(), value_type, constant), subject)
             }
             both => Node::Compare(relation, value_type, Box::new(both)),
         }
@@ -121,7 +121,7 @@ impl Compiler {
     fn text_test(&mut self, test: TextTest, operands: &[Typed]) -> Node {
         match self.operands(operands) {
             [subject, Node::Constant(Value::String(constant))] => {
-                ask(Question::text(test, constant), subject)
+                ask(Comparison::text(test, constant), subject)
             }
             both => Node::Test(test, Box::new(both)),
         }
@@ -149,7 +149,7 @@ impl Compiler {
     fn matches(&mut self, operands: &[Typed]) -> Node {
         match self.operands(operands) {
             [Node::Constant(Value::String(text)), subject] => match pattern::regex(&text) {
-                Ok(regex) => ask(Question::pattern(regex, pattern::matcher(&text)), subject),
+                Ok(regex) => ask(Comparison::pattern(regex, pattern::matcher(&text)), subject),
                 Err(error) => {
                     let span = operands.first().map_or(0..0, |operand| operand.span.clone());
                     self.always_fails(&error, span);
@@ -186,8 +186,8 @@ impl Compiler {
     }
 }
 
-fn ask(question: Question, subject: Node) -> Node {
-    Node::Ask(Box::new(question), Box::new(subject))
+fn ask(comparison: Comparison, subject: Node) -> Node {
+    Node::Ask(Box::new(comparison), Box::new(subject))
 }
 
 #[cfg(test)]

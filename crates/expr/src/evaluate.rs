@@ -11,9 +11,9 @@ use attributes::{Name, Value, ValueRef, ValueType};
 use checkcache::{OutcomeRef, Recorder, Target, Test};
 
 pub use self::operand::Operand;
+use crate::comparison::Comparison;
 use crate::error::quoted;
 use crate::node::{Conversion, Index, Node};
-use crate::question::Question;
 use crate::{EvalError, compare, limits, notation, pattern};
 
 /// Where a map is from which one entry is wanted, so that the rest of it need not be looked at.
@@ -120,8 +120,8 @@ pub(crate) fn truth(node: &Node, recorder: &mut Recorder<'_>) -> Result<bool, Ev
             pattern::test(*test, left.text()?, right.text()?)
         }
         // Where absence is an error there always is an answer.
-        Node::Ask(question, subject) => {
-            ask(question, subject, WhenAbsent::Fail, recorder).map(Option::unwrap_or_default)
+        Node::Ask(comparison, subject) => {
+            ask(comparison, subject, WhenAbsent::Fail, recorder).map(Option::unwrap_or_default)
         }
         Node::Constant(_)
         | Node::Fail(_)
@@ -243,37 +243,39 @@ fn attribute_entry<'e, 'r: 'e>(
     }
 }
 
-/// The answer to a question about the value of a node; `None` where absence is not an error and the node is absent.
+/// The answer of a comparison for the value of a node; `None` where absence is not an error and the node is absent.
 ///
-/// The one place that decides how comparisons are observed: the question is handed down to where the value comes from,
+/// The one place that decides how comparisons are observed: they are handed down to where the value comes from,
 /// and what comes from the request is tested there and not looked at.
 fn ask<'e, 'r: 'e>(
-    question: &Question,
+    comparison: &Comparison,
     node: &'e Node,
     when_absent: WhenAbsent,
     recorder: &mut Recorder<'r>,
 ) -> Result<Option<bool>, EvalError> {
     match node {
         Node::Attribute(target, value_type, _) => {
-            match (ask_attribute(question, target, *value_type, recorder)?, when_absent) {
+            match (ask_attribute(comparison, target, *value_type, recorder)?, when_absent) {
                 (None, WhenAbsent::Fail) => Err(EvalError::LookupFailed(target.attribute().clone())),
                 (answer, _) => Ok(answer),
             }
         }
-        Node::Index(index, _) => match (ask_entry(question, index, when_absent, recorder)?, when_absent) {
+        Node::Index(index, _) => match (ask_entry(comparison, index, when_absent, recorder)?, when_absent) {
             (Entry::Found(answer), _) => Ok(Some(answer)),
             (Entry::NoKey | Entry::NoMap(_), WhenAbsent::Skip) => Ok(None),
-            (Entry::NoKey, WhenAbsent::Fail) => question.answer(ValueRef::String("")).map(Some),
+            (Entry::NoKey, WhenAbsent::Fail) => comparison.answer(ValueRef::String("")).map(Some),
             (Entry::NoMap(name), WhenAbsent::Fail) => Err(EvalError::LookupFailed(name.clone())),
         },
         Node::Or(operands) => {
             let [first, second] = operands.as_ref();
-            match ask(question, first, WhenAbsent::Skip, recorder)? {
+            match ask(comparison, first, WhenAbsent::Skip, recorder)? {
                 Some(answer) => Ok(Some(answer)),
-                None => ask(question, second, when_absent, recorder),
+                None => ask(comparison, second, when_absent, recorder),
             }
         }
-        Node::Conditional(operands) => ask(question, branch(operands, recorder)?, WhenAbsent::Fail, recorder),
+        Node::Conditional(operands) => {
+            ask(comparison, branch(operands, recorder)?, WhenAbsent::Fail, recorder)
+        }
         Node::Constant(_)
         | Node::Fail(_)
         | Node::All(_)
@@ -282,30 +284,30 @@ fn ask<'e, 'r: 'e>(
         | Node::Add(_)
         | Node::Convert(_, _)
         | Node::Test(_, _)
-        | Node::Ask(_, _) => question.answer(evaluate(node, recorder)?.as_ref()).map(Some),
+        | Node::Ask(_, _) => comparison.answer(evaluate(node, recorder)?.as_ref()).map(Some),
     }
 }
 
 fn ask_attribute(
-    question: &Question,
+    comparison: &Comparison,
     target: &Target,
     value_type: ValueType,
     recorder: &mut Recorder<'_>,
 ) -> Result<Option<bool>, EvalError> {
-    match question.test(target).map(|test| recorder.perform(target, test)) {
-        Some(OutcomeRef::Yes) => Ok(Some(question.answer_of(true))),
-        Some(OutcomeRef::No) => Ok(Some(question.answer_of(false))),
+    match comparison.test(target).map(|test| recorder.perform(target, test)) {
+        Some(OutcomeRef::Yes) => Ok(Some(comparison.answer_of(true))),
+        Some(OutcomeRef::No) => Ok(Some(comparison.answer_of(false))),
         Some(OutcomeRef::Absent | OutcomeRef::NoMap) => Ok(None),
         // A value of the wrong kind is quoted by the error, so it counts itself.
         Some(OutcomeRef::WrongKind | OutcomeRef::Value(_)) | None => {
             let value = attribute(target, value_type, recorder)?;
-            value.map(|value| question.answer(value.as_ref())).transpose()
+            value.map(|value| comparison.answer(value.as_ref())).transpose()
         }
     }
 }
 
 fn ask_entry<'e, 'r: 'e>(
-    question: &Question,
+    comparison: &Comparison,
     index: &'e Index,
     when_absent: WhenAbsent,
     recorder: &mut Recorder<'r>,
@@ -313,19 +315,19 @@ fn ask_entry<'e, 'r: 'e>(
     let (name, target) = match spot(index, when_absent, recorder)? {
         Spot::NoMap(name) => return Ok(Entry::NoMap(name)),
         Spot::NoKey => return Ok(Entry::NoKey),
-        Spot::Made(value) => return question.answer(value.as_ref()).map(Entry::Found),
+        Spot::Made(value) => return comparison.answer(value.as_ref()).map(Entry::Found),
         Spot::Key(name, target) => (name, target),
     };
-    match question.test(&target).map(|test| recorder.perform(&target, test)) {
-        Some(OutcomeRef::Yes) => Ok(Entry::Found(question.answer_of(true))),
-        Some(OutcomeRef::No) => Ok(Entry::Found(question.answer_of(false))),
+    match comparison.test(&target).map(|test| recorder.perform(&target, test)) {
+        Some(OutcomeRef::Yes) => Ok(Entry::Found(comparison.answer_of(true))),
+        Some(OutcomeRef::No) => Ok(Entry::Found(comparison.answer_of(false))),
         Some(OutcomeRef::Absent) => Ok(Entry::NoKey),
         Some(OutcomeRef::NoMap) => Ok(Entry::NoMap(name)),
         Some(OutcomeRef::WrongKind | OutcomeRef::Value(_)) | None => {
             match attribute_entry(name, &target, recorder)? {
                 Entry::NoMap(name) => Ok(Entry::NoMap(name)),
                 Entry::NoKey => Ok(Entry::NoKey),
-                Entry::Found(value) => question.answer(value.as_ref()).map(Entry::Found),
+                Entry::Found(value) => comparison.answer(value.as_ref()).map(Entry::Found),
             }
         }
     }

@@ -58,10 +58,11 @@ mod functions;
 mod suggest;
 mod types;
 
+mod comparison;
 mod compile;
 mod node;
 mod program;
-mod question;
+
 mod requirement;
 mod truth;
 mod tuning;

@@ -12,7 +12,7 @@ use attributes::{Value, ValueType};
 use checkcache::Target;
 
 use crate::EvalError;
-use crate::question::Question;
+use crate::comparison::Comparison;
 
 pub(crate) use looks::{looks, reads, tune};
 
@@ -45,7 +45,7 @@ pub(crate) enum Node {
     /// A test of the first text with the second.
     Test(TextTest, Box<[Node; 2]>),
     /// A comparison with something that is known already.
-    Ask(Box<Question>, Box<Node>),
+    Ask(Box<Comparison>, Box<Node>),
 }
 
 /// The entry of a map.

@@ -9,9 +9,9 @@ use std::ops::Range;
 use attributes::{Value, ValueType};
 use checkcache::Target;
 
+use crate::comparison::{Against, Comparison, is_ordered};
 use crate::node::{Node, Relation, TextTest};
 use crate::pattern::Wildcard;
-use crate::question::{Against, Question, is_ordered};
 
 /// A comparison with a constant that has to come out in one way.
 ///
@@ -45,9 +45,9 @@ struct Bound<'r> {
 
 impl Requirement {
     /// What a comparison asks of the request, if it is about one place in it.
-    pub(crate) fn of(question: &Question, subject: &Node, expected: bool) -> Option<Self> {
-        let (target, span) = place(question, subject, expected)?;
-        let (against, expected) = match question.against() {
+    pub(crate) fn of(comparison: &Comparison, subject: &Node, expected: bool) -> Option<Self> {
+        let (target, span) = place(comparison, subject, expected)?;
+        let (against, expected) = match comparison.against() {
             Against::Value(Relation::NotEqual, value_type, constant) => {
                 (Against::Value(Relation::Equal, *value_type, constant.clone()), !expected)
             }
@@ -164,14 +164,14 @@ impl Requirement {
 }
 
 /// The place that a comparison is about, if its outcome is that place's.
-fn place(question: &Question, subject: &Node, expected: bool) -> Option<(Target, Range<usize>)> {
+fn place(comparison: &Comparison, subject: &Node, expected: bool) -> Option<(Target, Range<usize>)> {
     match subject {
         Node::Attribute(target, _, span) => Some((target.clone(), span.clone())),
         Node::Index(index, span) => index.target.clone().map(|target| (target, span.clone())),
         Node::Or(operands) => match operands.as_ref() {
             // What stands in for an absent value does not do, so there is one.
-            [first, Node::Constant(value)] if question.answer(value.as_ref()) == Ok(!expected) => {
-                place(question, first, expected)
+            [first, Node::Constant(value)] if comparison.answer(value.as_ref()) == Ok(!expected) => {
+                place(comparison, first, expected)
             }
             _ => None,
         },

@@ -6,9 +6,9 @@
 
 use attributes::{Value, ValueType};
 
+use crate::comparison::{Against, Comparison};
 use crate::limits::TRUTH_STEPS;
 use crate::node::{Node, Relation};
-use crate::question::{Against, Question};
 use crate::{Program, Requirement};
 
 impl Program {
@@ -111,9 +111,9 @@ impl<'p> Step<'p> {
                     vec![(condition, false), (no, expected)],
                 ])
             }
-            Node::Ask(question, subject) => Self::of_question(question, subject, expected),
+            Node::Ask(comparison, subject) => Self::of_comparison(comparison, subject, expected),
             Node::Attribute(_, ValueType::Bool, _) => {
-                let is_true = Question::relation(Relation::Equal, ValueType::Bool, Value::Bool(true));
+                let is_true = Comparison::relation(Relation::Equal, ValueType::Bool, Value::Bool(true));
                 Self::requirement(&is_true, node, expected)
             }
             Node::Constant(_)
@@ -129,18 +129,18 @@ impl<'p> Step<'p> {
         }
     }
 
-    fn of_question(question: &Question, subject: &'p Node, expected: bool) -> Self {
-        let is_of_truth = matches!(question.against(), Against::Value(_, ValueType::Bool, _));
+    fn of_comparison(comparison: &Comparison, subject: &'p Node, expected: bool) -> Self {
+        let is_of_truth = matches!(comparison.against(), Against::Value(_, ValueType::Bool, _));
         let is_place = matches!(subject, Node::Attribute(_, _, _) | Node::Index(_, _) | Node::Or(_));
         if !is_of_truth || is_place {
-            return Self::requirement(question, subject, expected);
+            return Self::requirement(comparison, subject, expected);
         }
-        let leads = |truth: &bool| question.answer(Value::Bool(*truth).as_ref()) == Ok(expected);
+        let leads = |truth: &bool| comparison.answer(Value::Bool(*truth).as_ref()) == Ok(expected);
         Self::Any([true, false].into_iter().filter(leads).map(|truth| vec![(subject, truth)]).collect())
     }
 
-    fn requirement(question: &Question, subject: &Node, expected: bool) -> Self {
-        Requirement::of(question, subject, expected)
+    fn requirement(comparison: &Comparison, subject: &Node, expected: bool) -> Self {
+        Requirement::of(comparison, subject, expected)
             .map_or(Self::Settled(true), |requirement| Self::Requires(Box::new(requirement)))
     }
 }

@@ -7,7 +7,7 @@ use attributes::Value;
 use checkcache::{Target, Test};
 
 use super::Node;
-use crate::question::Question;
+use crate::comparison::Comparison;
 use crate::{Look, Tuning};
 
 /// Every place where an evaluation may look, in about the order in which it does.
@@ -26,11 +26,11 @@ pub(crate) fn reads(node: &Node) -> Vec<Target> {
     targets.filter(|target| seen.insert(target.clone())).collect()
 }
 
-/// Tells each question in a program what it reads by value.
+/// Tells each comparison in a program what it reads by value.
 pub(crate) fn tune(node: &mut Node, tuning: &Tuning) {
-    if let Node::Ask(question, subject) = node {
+    if let Node::Ask(comparison, subject) = node {
         let reads = reads(subject);
-        question.tune(tuning.of(reads.iter()));
+        comparison.tune(tuning.of(reads.iter()));
     }
     for operand in node.operands_mut() {
         tune(operand, tuning);
@@ -42,28 +42,28 @@ struct Places {
 }
 
 impl Places {
-    fn add(&mut self, target: Target, question: Option<&Question>, span: &Range<usize>) {
-        let test = question.and_then(|question| question.test(&target)).cloned().unwrap_or(Test::Value);
+    fn add(&mut self, target: Target, comparison: Option<&Comparison>, span: &Range<usize>) {
+        let test = comparison.and_then(|comparison| comparison.test(&target)).cloned().unwrap_or(Test::Value);
         self.found.push(Look { target, test, span: span.clone() });
     }
 
-    /// A node whose value is wanted, perhaps only for a question.
-    fn node(&mut self, node: &Node, question: Option<&Question>) {
+    /// A node whose value is wanted, perhaps only for a comparison.
+    fn node(&mut self, node: &Node, comparison: Option<&Comparison>) {
         match node {
-            Node::Attribute(target, _, span) => self.add(target.clone(), question, span),
+            Node::Attribute(target, _, span) => self.add(target.clone(), comparison, span),
             Node::Index(index, span) => {
                 let [map, key] = &index.operands;
-                self.entry(map, key, question, span);
+                self.entry(map, key, comparison, span);
                 self.node(key, None);
             }
-            Node::Or(operands) => operands.iter().for_each(|operand| self.node(operand, question)),
+            Node::Or(operands) => operands.iter().for_each(|operand| self.node(operand, comparison)),
             Node::Conditional(operands) => {
                 let [condition, yes, no] = operands.as_ref();
                 self.node(condition, None);
-                self.node(yes, question);
-                self.node(no, question);
+                self.node(yes, comparison);
+                self.node(no, comparison);
             }
-            Node::Ask(question, subject) => self.node(subject, Some(question)),
+            Node::Ask(comparison, subject) => self.node(subject, Some(comparison)),
             Node::Constant(_)
             | Node::Fail(_)
             | Node::All(_)
@@ -76,20 +76,20 @@ impl Places {
     }
 
     /// A map of which only the entry of one key is asked for.
-    fn entry(&mut self, map: &Node, key: &Node, question: Option<&Question>, span: &Range<usize>) {
+    fn entry(&mut self, map: &Node, key: &Node, comparison: Option<&Comparison>, span: &Range<usize>) {
         match (map, key) {
             (Node::Attribute(map, _, _), Node::Constant(Value::String(key))) => {
-                self.add(Target::Key(map.attribute().clone(), key.clone()), question, span);
+                self.add(Target::Key(map.attribute().clone(), key.clone()), comparison, span);
             }
             (Node::Attribute(map, _, span), _) => {
                 self.found.push(Look { target: map.clone(), test: Test::Present, span: span.clone() });
             }
-            (Node::Or(maps), _) => maps.iter().for_each(|map| self.entry(map, key, question, span)),
+            (Node::Or(maps), _) => maps.iter().for_each(|map| self.entry(map, key, comparison, span)),
             (Node::Conditional(operands), _) => {
                 let [condition, yes, no] = operands.as_ref();
                 self.node(condition, None);
-                self.entry(yes, key, question, span);
-                self.entry(no, key, question, span);
+                self.entry(yes, key, comparison, span);
+                self.entry(no, key, comparison, span);
             }
             _ => self.node(map, None),
         }

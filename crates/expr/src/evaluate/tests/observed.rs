@@ -110,7 +110,7 @@ fn entries_of_maps_are_tested_alone() {
 }
 
 #[test]
-fn a_question_goes_through_alternatives_and_branches() {
+fn a_comparison_goes_through_alternatives_and_branches() {
     check(
         r#"(s | "d") == "d""#,
         "",

@@ -1,10 +1,10 @@
-//! Questions: comparisons of a value with something that is known beforehand.
+//! Comparisons of a value with something that is known beforehand.
 //!
 //! They are what policies mostly consist of, and the reason why a cached verdict can hold for more requests than the
-//! one that it was made for: of an attribute that is compared with a constant only the outcome counts. So a question
+//! one that it was made for: of an attribute that is compared with a constant only the outcome counts. So a comparison
 //! has, beside its answer for a value, the test that has the same answer and does not look at the value.
 //!
-//! Invariant: where a value is of the type that the question is about, the answer and the outcome of the test agree.
+//! Invariant: where a value is of the type that the comparison is about, the answer and the outcome of the test agree.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::{EvalError, Tuning, compare, pattern};
 
 /// A comparison with a constant.
 #[derive(Debug, Clone)]
-pub(crate) struct Question {
+pub(crate) struct Comparison {
     against: Against,
     /// The test with the same answer; `None` where no test has it.
     test: Option<Test>,
@@ -34,7 +34,7 @@ pub(crate) enum Against {
     Pattern(Regex),
 }
 
-impl Question {
+impl Comparison {
     /// Whether a value of a type is in a relation to a constant.
     pub(crate) fn relation(relation: Relation, value_type: ValueType, constant: Value) -> Self {
         let c = constant.clone();
