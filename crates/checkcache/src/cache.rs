@@ -14,14 +14,16 @@
 mod edges;
 mod nodes;
 
+use std::sync::Arc;
+
 use attributes::AttributeSource;
 
 use self::edges::Edges;
 use self::nodes::{Leaf, Node, NodeId, Nodes};
 use crate::generation::Generations;
 use crate::life::Life;
-use crate::walk::{self, Question};
-use crate::{Observation, OutcomeRef, Revision, Tick, Trace, Validity, Verdict, limits};
+use crate::walk;
+use crate::{Observation, OutcomeRef, Question, Revision, Tick, Trace, Validity, Verdict, limits};
 
 /// What a walk starts from: no verdict is ever found under another root.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -296,8 +298,8 @@ impl CheckCache {
         trace.into_iter().fold(tree, |at, observation| self.step(at, observation))
     }
 
-    fn step(&mut self, at: NodeId, Observation { target, test, outcome }: Observation) -> NodeId {
-        self.nodes.ask(at, &target, &test);
+    fn step(&mut self, at: NodeId, Observation { question, outcome }: Observation) -> NodeId {
+        self.nodes.ask(at, &question);
         match self.edges.find(&self.nodes, at, outcome.as_ref()) {
             Some(next) => next,
             None => {
@@ -383,8 +385,8 @@ impl<'c> walk::Tree for Grown<'c> {
     type Leaf = &'c Life;
 
     #[inline]
-    fn question<'a>(&'a self, at: &'a NodeId) -> Option<&'a Question> {
-        self.nodes.get(*at)?.question.as_deref()
+    fn question<'a>(&'a self, at: &'a NodeId) -> Option<&'a Arc<Question>> {
+        self.nodes.get(*at)?.question.as_ref()
     }
 
     #[inline]

@@ -12,20 +12,20 @@ use crate::{Observation, Outcome, Target, Test};
 
 /// Whether an earlier observation leaves only one outcome to a test on a target.
 pub(crate) fn implies(seen: &Observation, target: &Target, test: &Test) -> bool {
-    if seen.target == *target {
+    if seen.target() == target {
         return settles(seen, test);
     }
-    if seen.target.attribute() != target.attribute() {
+    if seen.target().attribute() != target.attribute() {
         return false;
     }
-    match (&seen.target, target) {
+    match (seen.target(), target) {
         // A map that is known, or known to be absent, answers for its keys.
         (Target::Attribute(_), Target::Key(_, _)) => is_known(seen),
         // Without a map all keys are alike, and a key that was looked for tells whether there is a map.
         (Target::Key(_, _), Target::Key(_, _)) => is_without_map(seen),
         (Target::Key(_, _), Target::Attribute(_)) => {
             seen.outcome == Outcome::NoMap
-                || (*test == Test::Present && (&seen.test, &seen.outcome) != (&Test::Present, &Outcome::No))
+                || (*test == Test::Present && (seen.test(), &seen.outcome) != (&Test::Present, &Outcome::No))
         }
         (Target::Attribute(_), Target::Attribute(_)) => false,
     }
@@ -33,15 +33,15 @@ pub(crate) fn implies(seen: &Observation, target: &Target, test: &Test) -> bool 
 
 /// The same for a test on the very target that was observed.
 fn settles(seen: &Observation, test: &Test) -> bool {
-    if seen.test == *test || is_known(seen) || is_without_map(seen) {
+    if seen.test() == test || is_known(seen) || is_without_map(seen) {
         return true;
     }
     if *test == Test::Present {
         // Whatever else was asked of it: had it been absent, it would be known. That a key is of the wrong kind may
         // mean that it is one of no map.
-        return seen.target.key().is_none() || seen.outcome != Outcome::WrongKind;
+        return seen.target().key().is_none() || seen.outcome != Outcome::WrongKind;
     }
-    match (&seen.test, &seen.outcome) {
+    match (seen.test(), &seen.outcome) {
         (Test::Prefix(known), Outcome::Yes) => match test {
             Test::Prefix(asked) | Test::Equals(Value::String(asked)) => !asked.starts_with(&**known),
             _ => false,
@@ -66,22 +66,22 @@ fn settles(seen: &Observation, test: &Test) -> bool {
 
 /// Whether an observation tells the value itself, or that there is none, and of a key also why.
 fn is_known(seen: &Observation) -> bool {
-    match (&seen.test, &seen.outcome) {
+    match (seen.test(), &seen.outcome) {
         // Of two truth values the one that it is not leaves the other.
         (Test::Value, _)
         | (_, Outcome::Absent | Outcome::NoMap)
         | (Test::Equals(_), Outcome::Yes)
         | (Test::Equals(Value::Bool(_)), Outcome::No) => true,
-        (Test::Present, Outcome::No) => matches!(seen.target, Target::Attribute(_)),
+        (Test::Present, Outcome::No) => matches!(seen.target(), Target::Attribute(_)),
         (_, Outcome::Yes | Outcome::No | Outcome::WrongKind | Outcome::Value(_)) => false,
     }
 }
 
 /// Whether a key was looked for where there is no map. All tests on all keys then come out the same.
 fn is_without_map(seen: &Observation) -> bool {
-    match (&seen.target, &seen.outcome) {
+    match (seen.target(), &seen.outcome) {
         (Target::Key(_, _), Outcome::NoMap) => true,
-        (Target::Key(_, _), Outcome::WrongKind) => fits_text(&seen.test),
+        (Target::Key(_, _), Outcome::WrongKind) => fits_text(seen.test()),
         (Target::Attribute(_) | Target::Key(_, _), _) => false,
     }
 }

@@ -546,7 +546,7 @@ fn derived_attributes_are_known_by_what_they_were_made_from<C: Caches>() {
             let (expected, trace) = fresh(&bag, rule);
             assert_eq!(cache.ask(&root(1), &bag, Tick(0), rule).0, expected);
             let names: Vec<_> =
-                trace.observations().iter().map(|seen| seen.target.attribute().as_str()).collect();
+                trace.observations().iter().map(|seen| seen.target().attribute().as_str()).collect();
             assert_eq!(
                 names.contains(&"service"),
                 address == "d",

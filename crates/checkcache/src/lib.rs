@@ -22,6 +22,7 @@ mod life;
 pub mod limits;
 mod matcher;
 mod observation;
+mod question;
 mod questions;
 mod recorder;
 #[cfg(any(test, feature = "shared"))]
@@ -33,7 +34,8 @@ pub mod wire;
 
 pub use cache::{CheckCache, Hit, Limits, Lookup, MissReason, Root, Statistics, Vacancy};
 pub use matcher::{InvalidMatcher, Matcher};
-pub use observation::{Observation, Outcome, OutcomeRef, Target, Test, Trace};
+pub use observation::{Observation, Outcome, OutcomeRef, Trace};
+pub use question::{Question, Target, Test};
 pub use recorder::Recorder;
 pub use validity::{Revision, Tick, Validity};
 pub use verdict::{Code, HeaderOperation, Operation, RouteDirective, Status, Verdict};

@@ -1,45 +1,11 @@
-//! Observations: one test on one attribute with its outcome.
+//! Observations: questions with what came out.
 
 use std::fmt;
 use std::sync::Arc;
 
-use attributes::{AttributeSource, MapEntry, Name, Value, ValueRef};
+use attributes::{AttributeSource, Value, ValueRef};
 
-use crate::Matcher;
-
-/// What is looked at.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Target {
-    /// An attribute, whole.
-    Attribute(Name),
-    /// One key of a string-map attribute.
-    Key(Name, Arc<str>),
-}
-
-/// What is asked of it. Tests with a constant have an outcome only for values of the constant's kind.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Test {
-    /// The value itself.
-    Value,
-    /// Whether there is one.
-    Present,
-    /// Whether the value equals a constant, kind and all.
-    Equals(Value),
-    /// Whether the text starts with a constant.
-    Prefix(Arc<str>),
-    /// Whether the text ends with a constant.
-    Suffix(Arc<str>),
-    /// Whether a regular expression is found in the text.
-    Matches(Matcher),
-    /// Whether the value comes before a constant.
-    Less(Value),
-    /// Whether the value comes before a constant or is equal to it.
-    LessOrEqual(Value),
-    /// Whether the value comes after a constant.
-    Greater(Value),
-    /// Whether the value comes after a constant or is equal to it.
-    GreaterOrEqual(Value),
-}
+use crate::{Question, Target, Test};
 
 /// How a test came out.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -75,13 +41,11 @@ pub enum OutcomeRef<'a> {
     Value(ValueRef<'a>),
 }
 
-/// One test on one target with its outcome.
+/// One question with its outcome.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Observation {
-    /// What was looked at.
-    pub target: Target,
-    /// What was asked.
-    pub test: Test,
+    /// What was asked of what.
+    pub question: Arc<Question>,
     /// What came out.
     pub outcome: Outcome,
 }
@@ -89,153 +53,6 @@ pub struct Observation {
 /// The ordered observations that led to a verdict.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Trace(Vec<Observation>);
-
-// === impl Target ===
-
-impl Target {
-    /// The attribute that is looked at, whole or by key.
-    pub fn attribute(&self) -> &Name {
-        match self {
-            Self::Attribute(name) | Self::Key(name, _) => name,
-        }
-    }
-
-    /// The key that is looked at, if it is one.
-    pub fn key(&self) -> Option<&Arc<str>> {
-        match self {
-            Self::Attribute(_) => None,
-            Self::Key(_, key) => Some(key),
-        }
-    }
-
-    pub(crate) fn weight(&self) -> usize {
-        self.attribute().as_str().len() + self.key().map_or(0, |key| key.len())
-    }
-}
-
-impl fmt::Display for Target {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Attribute(name) => name.fmt(f),
-            Self::Key(name, key) => write!(f, "{name}[{key:?}]"),
-        }
-    }
-}
-
-// === impl Test ===
-
-impl Test {
-    /// Performs the test. Recording and looking up both go through here, so they cannot come to differ.
-    pub fn perform<'a>(
-        &self,
-        target: &Target,
-        source: &'a (impl AttributeSource + ?Sized),
-    ) -> OutcomeRef<'a> {
-        let found = match target {
-            Target::Attribute(name) => match source.get(name.as_str()) {
-                None => return self.absent(OutcomeRef::Absent),
-                Some(value) => value,
-            },
-            Target::Key(name, key) => match source.entry(name.as_str(), key) {
-                MapEntry::NoMap => return self.absent(OutcomeRef::NoMap),
-                MapEntry::NoKey => return self.absent(OutcomeRef::Absent),
-                MapEntry::NotAMap => return OutcomeRef::WrongKind,
-                MapEntry::Found(value) => ValueRef::String(value),
-            },
-        };
-        self.on(found)
-    }
-
-    /// `present` has two outcomes only; to all other tests it matters what is absent.
-    fn absent<'a>(&self, how: OutcomeRef<'a>) -> OutcomeRef<'a> {
-        match self {
-            Self::Present => OutcomeRef::No,
-            Self::Value
-            | Self::Equals(_)
-            | Self::Prefix(_)
-            | Self::Suffix(_)
-            | Self::Matches(_)
-            | Self::Less(_)
-            | Self::LessOrEqual(_)
-            | Self::Greater(_)
-            | Self::GreaterOrEqual(_) => how,
-        }
-    }
-
-    #[inline]
-    fn on<'a>(&self, value: ValueRef<'a>) -> OutcomeRef<'a> {
-        match self {
-            Self::Value => OutcomeRef::Value(value),
-            Self::Present => OutcomeRef::Yes,
-            Self::Equals(constant) if constant.kind() == value.kind() => (constant.as_ref() == value).into(),
-            Self::Equals(_) => OutcomeRef::WrongKind,
-            Self::Prefix(constant) => text(value, |text| Some(text.starts_with(&**constant))),
-            Self::Suffix(constant) => text(value, |text| Some(text.ends_with(&**constant))),
-            Self::Matches(matcher) => text(value, |text| matcher.is_match(text)),
-            Self::Less(constant) => order(value, constant, std::cmp::Ordering::is_lt),
-            Self::LessOrEqual(constant) => order(value, constant, std::cmp::Ordering::is_le),
-            Self::Greater(constant) => order(value, constant, std::cmp::Ordering::is_gt),
-            Self::GreaterOrEqual(constant) => order(value, constant, std::cmp::Ordering::is_ge),
-        }
-    }
-
-    /// The constant that the test compares with, of a regular expression its pattern.
-    pub fn constant(&self) -> Option<Value> {
-        match self {
-            Self::Value | Self::Present => None,
-            Self::Prefix(text) | Self::Suffix(text) => Some(Value::String(Arc::clone(text))),
-            Self::Matches(matcher) => Some(matcher.pattern().into()),
-            Self::Equals(constant)
-            | Self::Less(constant)
-            | Self::LessOrEqual(constant)
-            | Self::Greater(constant)
-            | Self::GreaterOrEqual(constant) => Some(constant.clone()),
-        }
-    }
-
-    pub(crate) fn weight(&self) -> usize {
-        match self {
-            Self::Value | Self::Present => 0,
-            Self::Prefix(text) | Self::Suffix(text) => text.len(),
-            Self::Matches(matcher) => matcher.weight(),
-            Self::Equals(constant)
-            | Self::Less(constant)
-            | Self::LessOrEqual(constant)
-            | Self::Greater(constant)
-            | Self::GreaterOrEqual(constant) => constant.weight(),
-        }
-    }
-}
-
-impl From<bool> for OutcomeRef<'_> {
-    fn from(truth: bool) -> Self {
-        if truth { Self::Yes } else { Self::No }
-    }
-}
-
-/// A text for which a test has no answer is, to that test, of the wrong kind.
-fn text<'a>(value: ValueRef<'_>, test: impl Fn(&str) -> Option<bool>) -> OutcomeRef<'a> {
-    match value {
-        ValueRef::String(text) => test(text).map_or(OutcomeRef::WrongKind, OutcomeRef::from),
-        _ => OutcomeRef::WrongKind,
-    }
-}
-
-/// Numbers, text and times have an order; a number that is not one compares as false.
-fn order<'a>(
-    value: ValueRef<'_>,
-    constant: &Value,
-    test: impl Fn(std::cmp::Ordering) -> bool,
-) -> OutcomeRef<'a> {
-    match (value, constant) {
-        (ValueRef::String(a), Value::String(b)) => test(a.cmp(b)).into(),
-        (ValueRef::Int64(a), Value::Int64(b)) => test(a.cmp(b)).into(),
-        (ValueRef::Double(a), Value::Double(b)) => a.partial_cmp(b).is_some_and(test).into(),
-        (ValueRef::Timestamp(a), Value::Timestamp(b)) => test(a.cmp(b)).into(),
-        (ValueRef::Duration(a), Value::Duration(b)) => test(a.cmp(b)).into(),
-        _ => OutcomeRef::WrongKind,
-    }
-}
 
 // === impl Outcome ===
 
@@ -274,6 +91,31 @@ impl OutcomeRef<'_> {
     }
 }
 
+impl From<bool> for OutcomeRef<'_> {
+    fn from(truth: bool) -> Self {
+        if truth { Self::Yes } else { Self::No }
+    }
+}
+
+// === impl Observation ===
+
+impl Observation {
+    /// A test on a target with its outcome.
+    pub fn new(target: Target, test: Test, outcome: Outcome) -> Self {
+        Self { question: Arc::new(Question { target, test }), outcome }
+    }
+
+    /// What was looked at.
+    pub fn target(&self) -> &Target {
+        &self.question.target
+    }
+
+    /// What was asked of it.
+    pub fn test(&self) -> &Test {
+        &self.question.test
+    }
+}
+
 // === impl Trace ===
 
 impl Trace {
@@ -294,7 +136,7 @@ impl Trace {
 
     /// Whether every observation comes out the same for another request.
     pub fn holds_for(&self, source: &(impl AttributeSource + ?Sized)) -> bool {
-        self.0.iter().all(|seen| seen.test.perform(&seen.target, source) == seen.outcome.as_ref())
+        self.0.iter().all(|seen| seen.question.ask(source) == seen.outcome.as_ref())
     }
 
     pub(crate) fn push(&mut self, observation: Observation) {
@@ -326,7 +168,8 @@ impl fmt::Display for Trace {
 
 impl fmt::Display for Observation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let test = match &self.test {
+        let Question { target, test } = &*self.question;
+        let how = match test {
             Test::Value => "is",
             Test::Present => "present?",
             Test::Equals(_) => "==",
@@ -338,8 +181,8 @@ impl fmt::Display for Observation {
             Test::Greater(_) => ">",
             Test::GreaterOrEqual(_) => ">=",
         };
-        write!(f, "{} {test} ", self.target)?;
-        if let Some(constant) = self.test.constant() {
+        write!(f, "{target} {how} ")?;
+        if let Some(constant) = test.constant() {
             write_value(f, &constant)?;
             f.write_str("? ")?;
         }

@@ -13,8 +13,7 @@ use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 use siphasher::sip::SipHasher13;
 
-use crate::walk::{self, Question};
-use crate::{Target, Test};
+use crate::Question;
 
 #[derive(Debug)]
 pub(crate) struct Questions {
@@ -51,59 +50,57 @@ impl Questions {
     }
 
     /// What one more node asks, with how many bytes more are held for it.
-    pub(crate) fn ask(&mut self, target: &Target, test: &Test) -> (Arc<Question>, usize) {
-        let is_it = |asked: &Asked| asked.question.0 == *target && asked.question.1 == *test;
+    pub(crate) fn ask(&mut self, question: &Arc<Question>) -> (Arc<Question>, usize) {
+        let is_it = |asked: &Asked| asked.question == *question;
         let seeded = self.seeded;
-        match self.asked.entry(hash(seeded, target, test), is_it, |other| other.hash(seeded)) {
+        match self.asked.entry(hash(seeded, question), is_it, |other| other.hash(seeded)) {
             Entry::Occupied(mut asked) => {
                 asked.get_mut().nodes += 1;
                 (Arc::clone(&asked.get().question), 0)
             }
             Entry::Vacant(place) => {
-                let question = Arc::new((target.clone(), test.clone()));
-                let weight = walk::weight(&question);
-                place.insert(Asked { question: Arc::clone(&question), nodes: 1 });
-                (question, weight)
+                place.insert(Asked { question: Arc::clone(question), nodes: 1 });
+                (Arc::clone(question), question.weight())
             }
         }
     }
 
     /// One node less asks a question. Returns how many bytes less are held for it.
-    pub(crate) fn forget(&mut self, question: &Question) -> usize {
-        let (target, test) = question;
-        let is_it = |asked: &Asked| *asked.question == *question;
-        let Ok(mut asked) = self.asked.find_entry(hash(self.seeded, target, test), is_it) else { return 0 };
+    pub(crate) fn forget(&mut self, question: &Arc<Question>) -> usize {
+        let is_it = |asked: &Asked| asked.question == *question;
+        let Ok(mut asked) = self.asked.find_entry(hash(self.seeded, question), is_it) else { return 0 };
         asked.get_mut().nodes -= 1;
         if asked.get().nodes > 0 {
             return 0;
         }
         asked.remove();
-        walk::weight(question)
+        question.weight()
     }
 }
 
 impl Asked {
     fn hash(&self, seeded: SipHasher13) -> u64 {
-        hash(seeded, &self.question.0, &self.question.1)
+        hash(seeded, &self.question)
     }
 }
 
-fn hash(mut seeded: SipHasher13, target: &Target, test: &Test) -> u64 {
-    (target, test).hash(&mut seeded);
+fn hash(mut seeded: SipHasher13, question: &Question) -> u64 {
+    question.hash(&mut seeded);
     seeded.finish()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Target, Test};
 
     #[test]
     fn a_question_is_held_as_long_as_it_is_asked() {
         let mut questions = Questions::new([1; 16]);
-        let target = Target::Attribute("a".into());
-        let (first, weight) = questions.ask(&target, &Test::Value);
-        let (second, nothing) = questions.ask(&target, &Test::Value);
-        let (other, _) = questions.ask(&target, &Test::Present);
+        let asking = |test| Arc::new(Question { target: Target::Attribute("a".into()), test });
+        let (first, weight) = questions.ask(&asking(Test::Value));
+        let (second, nothing) = questions.ask(&asking(Test::Value));
+        let (other, _) = questions.ask(&asking(Test::Present));
         assert!(Arc::ptr_eq(&first, &second) && !Arc::ptr_eq(&first, &other));
         assert_eq!((nothing, questions.asked.len()), (0, 2));
         questions.reseed([2; 16]);

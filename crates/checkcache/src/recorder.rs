@@ -5,7 +5,7 @@ use std::sync::Arc;
 use attributes::{AttributeSource, Bag, MapEntry, Name, ValueRef};
 
 use crate::implication::implies;
-use crate::{Observation, OutcomeRef, Target, Test, Trace};
+use crate::{Observation, OutcomeRef, Question, Target, Test, Trace};
 
 /// Looks at a request, and writes down each look.
 ///
@@ -72,12 +72,12 @@ impl<'a> Recorder<'a> {
 
     /// Any test on an attribute or a key.
     pub fn perform(&mut self, target: &Target, test: &Test) -> OutcomeRef<'a> {
-        match self.derived {
-            Some(derived) if derived.value(target.attribute().as_str()).is_some() => {
-                test.perform(target, derived)
-            }
-            _ => self.record(target, test),
-        }
+        self.observe(target, test, || Arc::new(Question { target: target.clone(), test: test.clone() }))
+    }
+
+    /// Asks a question that is there already, as those of a policy are: to write it down takes no copy.
+    pub fn ask(&mut self, question: &Arc<Question>) -> OutcomeRef<'a> {
+        self.observe(&question.target, &question.test, || Arc::clone(question))
     }
 
     /// How many observations there are so far: [`Trace::truncate`] goes back to here.
@@ -90,16 +90,22 @@ impl<'a> Recorder<'a> {
         self.trace.unwrap_or_default()
     }
 
-    fn record(&mut self, target: &Target, test: &Test) -> OutcomeRef<'a> {
+    fn observe(
+        &mut self,
+        target: &Target,
+        test: &Test,
+        question: impl FnOnce() -> Arc<Question>,
+    ) -> OutcomeRef<'a> {
+        if let Some(derived) = self.derived
+            && derived.value(target.attribute().as_str()).is_some()
+        {
+            return test.perform(target, derived);
+        }
         let outcome = test.perform(target, self.source);
         if let Some(trace) = &mut self.trace
             && !trace.observations().iter().any(|seen| implies(seen, target, test))
         {
-            trace.push(Observation {
-                target: target.clone(),
-                test: test.clone(),
-                outcome: outcome.to_outcome(),
-            });
+            trace.push(Observation { question: question(), outcome: outcome.to_outcome() });
         }
         outcome
     }

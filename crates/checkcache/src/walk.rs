@@ -2,13 +2,12 @@
 //!
 //! Both caches store such trees, each in its own way. The rules are here, once.
 
+use std::sync::Arc;
+
 use attributes::AttributeSource;
 
 use crate::life::Life;
-use crate::{MissReason, Observation, OutcomeRef, Target, Test, Tick, Trace, limits};
-
-/// What a node asks of a request.
-pub(crate) type Question = (Target, Test);
+use crate::{MissReason, Observation, OutcomeRef, Question, Tick, Trace, limits};
 
 /// A way to store a tree of traces.
 pub(crate) trait Tree {
@@ -18,7 +17,7 @@ pub(crate) trait Tree {
     type Leaf;
 
     /// What a node asks.
-    fn question<'a>(&'a self, at: &'a Self::At) -> Option<&'a Question>;
+    fn question<'a>(&'a self, at: &'a Self::At) -> Option<&'a Arc<Question>>;
 
     /// Where an outcome leads.
     fn child(&self, at: &Self::At, outcome: OutcomeRef<'_>) -> Option<Self::At>;
@@ -46,18 +45,17 @@ pub(crate) fn walk<T: Tree>(
                 Some(why) => *reason = why,
             }
         }
-        let (target, test) = tree.question(&at)?;
-        at = tree.child(&at, test.perform(target, source))?;
+        at = tree.child(&at, tree.question(&at)?.ask(source))?;
     }
 }
 
 /// Whether a trace asks nothing else where a tree asks something.
 pub(crate) fn fits<T: Tree>(tree: &T, root: T::At, trace: &Trace) -> bool {
     let mut at = root;
-    for Observation { target, test, outcome } in trace.observations() {
+    for Observation { question, outcome } in trace.observations() {
         match tree.question(&at) {
             None => return true,
-            Some((asked, how)) if asked == target && how == test => {}
+            Some(asked) if asked == question => {}
             Some(_) => return false,
         }
         match tree.child(&at, outcome.as_ref()) {
@@ -71,10 +69,4 @@ pub(crate) fn fits<T: Tree>(tree: &T, root: T::At, trace: &Trace) -> bool {
 /// Whether a trace is short enough to be stored.
 pub(crate) fn is_short(trace: &Trace) -> bool {
     trace.observations().len() <= limits::TRACE_OBSERVATIONS
-}
-
-/// About how many bytes a question holds.
-pub(crate) fn weight((target, test): &Question) -> usize {
-    // Beside the question: two counts of its owners, its place in the table of questions.
-    size_of::<Question>() + size_of::<[usize; 4]>() + target.weight() + test.weight()
 }

@@ -130,13 +130,13 @@ pub fn references(trace: &Trace, source: &dyn AttributeSource) -> BTreeSet<Refer
 }
 
 fn reference(seen: &Observation, source: &dyn AttributeSource) -> Reference {
-    let name = seen.target.attribute().as_str();
-    let key = match &seen.target {
+    let name = seen.target().attribute().as_str();
+    let key = match seen.target() {
         Target::Attribute(_) => None,
         Target::Key(_, key) => Some(key.as_ref()),
     };
     let without_map = key.is_some_and(|key| source.entry(name, key) == MapEntry::NoMap);
-    let present = match (&seen.outcome, &seen.test) {
+    let present = match (&seen.outcome, seen.test()) {
         (Outcome::Absent | Outcome::NoMap, _) | (Outcome::No, Test::Present) => false,
         (Outcome::Yes | Outcome::No | Outcome::Value(_) | Outcome::WrongKind, _) => true,
     };

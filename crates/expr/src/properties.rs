@@ -363,12 +363,12 @@ proptest! {
         // And nothing is seen that was not announced.
         let reads = program.reads();
         for seen in trace.observations() {
-            let whole = Target::Attribute(seen.target.attribute().clone());
+            let whole = Target::Attribute(seen.target().attribute().clone());
             // Whoever has one entry of a map knows that the map is there.
-            let by_key = seen.test == Test::Present
-                && reads.iter().any(|read| read.attribute() == seen.target.attribute());
-            let announced = reads.contains(&seen.target) || reads.contains(&whole) || by_key;
-            prop_assert!(announced, "{} is not in {reads:?}", seen.target);
+            let by_key = *seen.test() == Test::Present
+                && reads.iter().any(|read| read.attribute() == seen.target().attribute());
+            let announced = reads.contains(seen.target()) || reads.contains(&whole) || by_key;
+            prop_assert!(announced, "{} is not in {reads:?}", seen.target());
         }
     }
 
@@ -381,7 +381,7 @@ proptest! {
         let mut recorder = Recorder::new(&bag);
         prop_assert_eq!(&tested, &program.evaluate(&mut recorder));
         for seen in recorder.into_trace().observations() {
-            prop_assert!(matches!(seen.test, Test::Value | Test::Present), "{}", seen);
+            prop_assert!(matches!(seen.test(), Test::Value | Test::Present), "{}", seen);
         }
     }
 

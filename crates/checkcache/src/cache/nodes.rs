@@ -11,8 +11,7 @@ use std::sync::Arc;
 use crate::kept::Kept;
 use crate::life::Life;
 use crate::questions::Questions;
-use crate::walk::Question;
-use crate::{Observation, Outcome, Target, Test, Trace, Verdict};
+use crate::{Observation, Outcome, Question, Trace, Verdict};
 
 /// A place in the table, counted from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -186,26 +185,26 @@ impl Nodes {
     pub(super) fn remove(&mut self, id: NodeId) {
         let Some(node) = self.places.get_mut(id.index()).and_then(Option::take) else { return };
         debug_assert!(node.leaf.is_none(), "a leaf is taken off before its node");
-        self.bytes -= node.weight() + self.forgotten(node.question.as_deref());
+        self.bytes -= node.weight() + self.forgotten(node.question.as_ref());
         self.free.push(id);
         let Some(parent) = node.parent.and_then(|parent| self.get_mut(parent)) else { return };
         parent.children -= 1;
         if parent.children == 0 {
             let question = parent.question.take();
-            self.bytes -= self.forgotten(question.as_deref());
+            self.bytes -= self.forgotten(question.as_ref());
         }
     }
 
-    fn forgotten(&mut self, question: Option<&Question>) -> usize {
+    fn forgotten(&mut self, question: Option<&Arc<Question>>) -> usize {
         question.map_or(0, |question| self.questions.forget(question))
     }
 
     /// Sets what a node asks, if it asks nothing yet.
-    pub(super) fn ask(&mut self, id: NodeId, target: &Target, test: &Test) {
+    pub(super) fn ask(&mut self, id: NodeId, question: &Arc<Question>) {
         if self.get(id).is_none_or(|node| node.question.is_some()) {
             return;
         }
-        let (question, weight) = self.questions.ask(target, test);
+        let (question, weight) = self.questions.ask(question);
         self.bytes += weight;
         if let Some(node) = self.get_mut(id) {
             node.question = Some(question);
@@ -301,12 +300,9 @@ impl Nodes {
         let mut at = self.get(id);
         while let Some(node) = at {
             let parent = node.parent.and_then(|parent| self.get(parent));
-            if let Some((target, test)) = parent.and_then(|parent| parent.question.as_deref()) {
-                observations.push(Observation {
-                    target: target.clone(),
-                    test: test.clone(),
-                    outcome: node.outcome.to_outcome(),
-                });
+            if let Some(question) = parent.and_then(|parent| parent.question.as_ref()) {
+                let outcome = node.outcome.to_outcome();
+                observations.push(Observation { question: Arc::clone(question), outcome });
             }
             at = parent;
         }

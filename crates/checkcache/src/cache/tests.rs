@@ -222,10 +222,9 @@ fn a_hit_says_what_it_was_stored_under() {
 #[test]
 fn answers_without_an_order_get_trees_of_their_own_up_to_a_limit() {
     let mut cache = cache(100);
-    let seen = |name: &str, value: Option<&str>| Observation {
-        target: Target::Attribute(name.into()),
-        test: Test::Value,
-        outcome: value.map_or(Outcome::Absent, |value| Outcome::Value(value.into())),
+    let seen = |name: &str, value: Option<&str>| {
+        let outcome = value.map_or(Outcome::Absent, |value| Outcome::Value(value.into()));
+        Observation::new(Target::Attribute(name.into()), Test::Value, outcome)
     };
     for number in 0..limits::TREES + 3 {
         let name = format!("a{number}");

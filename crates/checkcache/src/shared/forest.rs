@@ -16,7 +16,7 @@ use super::tree::{Leaf, Node, Tree};
 use crate::generation::Generations;
 use crate::life::Life;
 use crate::questions::Questions;
-use crate::{Limits, MissReason, Revision, Root, Statistics, Tick, Trace, Verdict, limits};
+use crate::{Limits, MissReason, Observation, Revision, Root, Statistics, Tick, Trace, Verdict, limits};
 
 #[derive(Debug)]
 pub(super) struct Forest {
@@ -249,13 +249,13 @@ impl Plot {
     /// Puts a leaf at the end of a trace that fits.
     fn grow(&mut self, trace: &Trace, leaf: Leaf, next_number: &mut u64) {
         let mut at = Arc::clone(&self.tree.trunk.0);
-        for observation in trace.observations() {
+        for Observation { question, outcome } in trace.observations() {
             // Before the child, so that no reader gets to the child another way.
-            self.held.bytes += at.ask(observation, &mut self.questions);
-            at = match self.tree.child(&at, observation.outcome.as_ref()) {
+            self.held.bytes += at.ask(question, &mut self.questions);
+            at = match self.tree.child(&at, outcome.as_ref()) {
                 Some(next) => next,
                 None => {
-                    let next = self.tree.add(*next_number, &at, observation.outcome.clone());
+                    let next = self.tree.add(*next_number, &at, outcome.clone());
                     *next_number += 1;
                     self.held.nodes += 1;
                     self.held.bytes += next.weight();

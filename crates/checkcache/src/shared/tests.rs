@@ -165,11 +165,8 @@ fn answers_without_an_order_get_trees_of_their_own_up_to_a_limit() {
     let named = |name: &str| -> Bag { [(name, "x")].into_iter().collect() };
     for number in 0..limits::TREES + 3 {
         let name = format!("a{number}");
-        let seen = Observation {
-            target: Target::Attribute(name.as_str().into()),
-            test: Test::Value,
-            outcome: Outcome::Value("x".into()),
-        };
+        let target = Target::Attribute(name.as_str().into());
+        let seen = Observation::new(target, Test::Value, Outcome::Value("x".into()));
         let vacancy = vacancy(&cache, &named(&name), 0);
         let trace = [seen].into_iter().collect();
         assert!(cache.insert(vacancy, &root(1), &trace, verdict(Validity::Revision), Tick(0)));

@@ -16,8 +16,8 @@ use crate::edge::Edge;
 use crate::kept::Kept;
 use crate::life::Life;
 use crate::questions::Questions;
-use crate::walk::{self, Question};
-use crate::{MissReason, Observation, Outcome, OutcomeRef, Root, Tick, Trace, Verdict};
+use crate::walk;
+use crate::{MissReason, Observation, Outcome, OutcomeRef, Question, Root, Tick, Trace, Verdict};
 
 /// A tree of traces under one root.
 #[derive(Debug)]
@@ -119,7 +119,7 @@ impl<'p> walk::Tree for View<'p> {
     type At = Found<'p, Child>;
     type Leaf = Arc<Leaf>;
 
-    fn question<'a>(&'a self, at: &'a Self::At) -> Option<&'a Question> {
+    fn question<'a>(&'a self, at: &'a Self::At) -> Option<&'a Arc<Question>> {
         at.0.question()
     }
 
@@ -152,16 +152,16 @@ impl Node {
         }
     }
 
-    pub(super) fn question(&self) -> Option<&Question> {
-        self.question.get().map(|question| &**question)
+    pub(super) fn question(&self) -> Option<&Arc<Question>> {
+        self.question.get()
     }
 
     /// Sets what the node asks, if it asks nothing yet; returns how many bytes more are held.
-    pub(super) fn ask(&self, asked: &Observation, questions: &mut Questions) -> usize {
+    pub(super) fn ask(&self, question: &Arc<Question>, questions: &mut Questions) -> usize {
         if self.question.get().is_some() {
             return 0;
         }
-        let (question, weight) = questions.ask(&asked.target, &asked.test);
+        let (question, weight) = questions.ask(question);
         // There is one writer, so nobody was faster.
         let _ = self.question.set(question);
         weight
@@ -205,12 +205,9 @@ impl Node {
         let mut observations = Vec::new();
         let mut at = self;
         while let Some(parent) = at.parent.as_deref() {
-            if let Some((target, test)) = parent.question() {
-                observations.push(Observation {
-                    target: target.clone(),
-                    test: test.clone(),
-                    outcome: at.outcome.to_outcome(),
-                });
+            if let Some(question) = parent.question() {
+                let outcome = at.outcome.to_outcome();
+                observations.push(Observation { question: Arc::clone(question), outcome });
             }
             at = parent;
         }

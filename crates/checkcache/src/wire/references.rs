@@ -9,7 +9,7 @@ use proto::v1;
 use proto::v1::referenced_attributes::{AttributeMatch, Condition};
 use thiserror::Error;
 
-use crate::{Observation, Outcome, OutcomeRef, Target, Test, Trace, limits};
+use crate::{Observation, Outcome, OutcomeRef, Question, Target, Test, Trace, limits};
 
 /// References cannot be used: the verdict that came with them must not be stored.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -62,14 +62,15 @@ pub fn encode_references(
 }
 
 fn reference(seen: &Observation) -> (Target, Condition) {
-    let whole = || Target::Attribute(seen.target.attribute().clone());
-    match (&seen.outcome, &seen.test) {
+    let Question { target, test } = &*seen.question;
+    let whole = || Target::Attribute(target.attribute().clone());
+    match (&seen.outcome, test) {
         // "Not present" says nothing of whether it is a key or its map that is missing; a client looks at the
         // request to find out.
-        (Outcome::Absent, _) | (Outcome::No, Test::Present) => (seen.target.clone(), Condition::Absence),
+        (Outcome::Absent, _) | (Outcome::No, Test::Present) => (target.clone(), Condition::Absence),
         (Outcome::NoMap, _) => (whole(), Condition::Absence),
         (Outcome::WrongKind, _) => (whole(), Condition::Exact),
-        (Outcome::Yes | Outcome::No | Outcome::Value(_), _) => (seen.target.clone(), Condition::Exact),
+        (Outcome::Yes | Outcome::No | Outcome::Value(_), _) => (target.clone(), Condition::Exact),
     }
 }
 
@@ -110,5 +111,5 @@ pub fn decode_references(
         }
         seen.insert(target, outcome.to_outcome());
     }
-    Ok(seen.into_iter().map(|(target, outcome)| Observation { target, test: Test::Value, outcome }).collect())
+    Ok(seen.into_iter().map(|(target, outcome)| Observation::new(target, Test::Value, outcome)).collect())
 }

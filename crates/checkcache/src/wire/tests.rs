@@ -157,8 +157,9 @@ fn references_of_a_trace_are_read_back_as_one_that_holds() {
     assert!(back.holds_for(&bag));
     // Narrower, never wider: all that the trace looked at is in there.
     for seen in trace.observations() {
-        let whole = Target::Attribute(seen.target.attribute().clone());
-        assert!(back.observations().iter().any(|o| o.target == seen.target || o.target == whole), "{seen}");
+        let whole = Target::Attribute(seen.target().attribute().clone());
+        let covers = |other: &Observation| [seen.target(), &whole].contains(&other.target());
+        assert!(back.observations().iter().any(covers), "{seen}");
     }
 }
 
@@ -201,7 +202,7 @@ fn references_that_cannot_be_tested_or_are_not_so_are_errors() {
     assert!(message(reference(4, Condition::Exact, 0)).contains("index 4 is in no dictionary"));
     // No key looks like index 0: then the whole map counts.
     let whole = read(reference(2, Condition::Exact, 0)).expect("understood");
-    assert_eq!(whole.observations()[0].target, Target::Attribute("request.headers".into()));
+    assert_eq!(whole.observations()[0].target(), &Target::Attribute("request.headers".into()));
 }
 
 #[test]
@@ -237,13 +238,8 @@ fn verdicts_come_back_as_they_went() {
 fn a_trace_that_does_not_hold_for_its_own_request_is_not_stored() {
     let (dictionary, bag) = (dictionary(), request());
     let verdict = Verdict::new(Status::default(), Validity::Revision);
-    let trace: Trace = [Observation {
-        target: Target::Attribute("target.service".into()),
-        test: Test::Value,
-        outcome: Outcome::Absent,
-    }]
-    .into_iter()
-    .collect();
+    let target = Target::Attribute("target.service".into());
+    let trace: Trace = [Observation::new(target, Test::Value, Outcome::Absent)].into_iter().collect();
     let wire = encode_precondition(&verdict, verdict.validity, &trace, &dictionary, 4, true);
     let back = decode_precondition(wire, &dictionary, 4, &bag);
     assert_eq!(back.trace, Err(Uncacheable::TraceDoesNotHold));

@@ -9,7 +9,7 @@ use proto::v1::trace::operand::Kind as Operand;
 use proto::v1::trace::{Outcome as ProtoOutcome, Test as ProtoTest};
 use thiserror::Error;
 
-use crate::{InvalidMatcher, Matcher, Observation, Outcome, Target, Test, Trace, limits};
+use crate::{InvalidMatcher, Matcher, Observation, Outcome, Question, Target, Test, Trace, limits};
 
 /// A trace cannot be used: the verdict that came with it must not be stored.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -80,7 +80,8 @@ pub fn decode_trace(
 }
 
 fn encode(seen: &Observation, words: &mut Compressor<'_>) -> v1::trace::Observation {
-    let test = match seen.test {
+    let Question { target, test } = &*seen.question;
+    let how = match test {
         Test::Value => ProtoTest::Value,
         Test::Present => ProtoTest::Present,
         Test::Equals(_) => ProtoTest::Equals,
@@ -100,7 +101,7 @@ fn encode(seen: &Observation, words: &mut Compressor<'_>) -> v1::trace::Observat
         Outcome::No => (ProtoOutcome::No, None),
         Outcome::Value(value) => (ProtoOutcome::Is, Some(value)),
     };
-    let automaton = match &seen.test {
+    let automaton = match test {
         Test::Matches(matcher) => matcher.table(),
         Test::Value
         | Test::Present
@@ -113,10 +114,10 @@ fn encode(seen: &Observation, words: &mut Compressor<'_>) -> v1::trace::Observat
         | Test::GreaterOrEqual(_) => Vec::new(),
     };
     v1::trace::Observation {
-        name: words.index(seen.target.attribute().as_str()),
-        key: seen.target.key().map(|key| words.index(key)),
-        test: test.into(),
-        constant: seen.test.constant().map(|constant| operand(&constant, words)),
+        name: words.index(target.attribute().as_str()),
+        key: target.key().map(|key| words.index(key)),
+        test: how.into(),
+        constant: test.constant().map(|constant| operand(&constant, words)),
         outcome: outcome.into(),
         value: value.map(|value| operand(value, words)),
         automaton,
@@ -171,7 +172,7 @@ fn decode(
         ProtoOutcome::Is => Outcome::Value(read(value)?),
         ProtoOutcome::Unspecified => return Err(not_understood()),
     };
-    Ok(Observation { target, test, outcome })
+    Ok(Observation::new(target, test, outcome))
 }
 
 fn operand(value: &Value, words: &mut Compressor<'_>) -> v1::trace::Operand {

@@ -127,7 +127,7 @@ proptest! {
         let snapshot = selecting(&rules, &["true"]);
         let (_, trace) = check(&snapshot, pick.get(&bags()));
         for seen in trace.observations() {
-            prop_assert!(snapshot.demand().check.contains(&seen.target), "{}", seen);
+            prop_assert!(snapshot.demand().check.contains(seen.target()), "{}", seen);
         }
     }
 }

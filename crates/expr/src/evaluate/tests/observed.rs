@@ -208,7 +208,7 @@ fn what_is_tuned_is_read_by_value() {
         let looks: Vec<_> = program.looks().into_iter().map(|look| (look.target, look.test)).collect();
         let trace = recorder.into_trace();
         let seen: Vec<_> =
-            trace.observations().iter().map(|seen| (seen.target.clone(), seen.test.clone())).collect();
+            trace.observations().iter().map(|seen| (seen.target().clone(), seen.test().clone())).collect();
         assert_eq!(looks, seen, "where everything is looked at, this is where");
         trace.to_string()
     };
