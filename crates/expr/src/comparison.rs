@@ -9,7 +9,7 @@
 use std::sync::Arc;
 
 use attributes::{Value, ValueRef, ValueType};
-use checkcache::{Matcher, Target, Test};
+use checkcache::{Matcher, OutcomeRef, Target, Test};
 use regex::Regex;
 
 use crate::node::{Relation, TextTest};
@@ -104,9 +104,13 @@ impl Comparison {
         self.test.as_ref().filter(|_| !self.tuning.reads_value(target))
     }
 
-    /// The answer that the outcome of the test stands for.
-    pub(crate) fn answer_of(&self, passed: bool) -> bool {
-        passed != self.is_negated
+    /// The answer that an outcome of the test stands for, if the value was there and of the kind that is compared.
+    pub(crate) fn answer_of(&self, tested: OutcomeRef<'_>) -> Option<bool> {
+        match tested {
+            OutcomeRef::Yes => Some(!self.is_negated),
+            OutcomeRef::No => Some(self.is_negated),
+            OutcomeRef::Absent | OutcomeRef::NoMap | OutcomeRef::WrongKind | OutcomeRef::Value(_) => None,
+        }
     }
 
     /// Sets which targets are read by value.

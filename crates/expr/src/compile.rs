@@ -12,7 +12,7 @@ use crate::comparison::Comparison;
 use crate::error::quoted;
 use crate::evaluate::{Operand, evaluate};
 use crate::functions::Function;
-use crate::node::{Conversion, Index, Node, Relation, TextTest};
+use crate::node::{Conversion, Index, Node, Prepared, Relation, TextTest};
 use crate::types::{Typed, TypedKind};
 use crate::{Warning, pattern};
 
@@ -32,7 +32,8 @@ impl Compiler {
         match &typed.kind {
             TypedKind::Constant(value) => Node::Constant(value.clone()),
             TypedKind::Attribute(name) => {
-                Node::Attribute(Target::Attribute(name.clone()), typed.value_type, typed.span.clone())
+                let place = Prepared::new(Target::Attribute(name.clone()));
+                Node::Attribute(place, typed.value_type, typed.span.clone())
             }
             TypedKind::Call(function, operands) => {
                 let node = self.call(*function, operands, &typed.span);
@@ -109,10 +110,10 @@ impl Compiler {
         let value_type = operands.first().map_or(ValueType::String, |operand| operand.value_type);
         match self.operands(operands) {
             [subject, Node::Constant(constant)] => {
-                ask(Comparison::relation(relation, value_type, constant), subject)
+                Node::ask(Comparison::relation(relation, value_type, constant), subject)
             }
             [Node::Constant(constant), subject] => {
-                ask(Comparison::relation(relation.flipped(), value_type, constant), subject)
+                Node::ask(Comparison::relation(relation.flipped(), value_type, constant), subject)
             }
             both => Node::Compare(relation, value_type, Box::new(both)),
         }
@@ -121,7 +122,7 @@ impl Compiler {
     fn text_test(&mut self, test: TextTest, operands: &[Typed]) -> Node {
         match self.operands(operands) {
             [subject, Node::Constant(Value::String(constant))] => {
-                ask(Comparison::text(test, constant), subject)
+                Node::ask(Comparison::text(test, constant), subject)
             }
             both => Node::Test(test, Box::new(both)),
         }
@@ -149,7 +150,7 @@ impl Compiler {
     fn matches(&mut self, operands: &[Typed]) -> Node {
         match self.operands(operands) {
             [Node::Constant(Value::String(text)), subject] => match pattern::regex(&text) {
-                Ok(regex) => ask(Comparison::pattern(regex, pattern::matcher(&text)), subject),
+                Ok(regex) => Node::ask(Comparison::pattern(regex, pattern::matcher(&text)), subject),
                 Err(error) => {
                     let span = operands.first().map_or(0..0, |operand| operand.span.clone());
                     self.always_fails(&error, span);
@@ -184,10 +185,6 @@ impl Compiler {
         self.warnings
             .push(Warning { message: format!("this fails whenever it is evaluated: {error}"), span });
     }
-}
-
-fn ask(comparison: Comparison, subject: Node) -> Node {
-    Node::Ask(Box::new(comparison), Box::new(subject))
 }
 
 #[cfg(test)]

@@ -5,15 +5,13 @@
 
 mod operand;
 
-use std::borrow::Cow;
-
 use attributes::{Name, Value, ValueRef, ValueType};
 use checkcache::{OutcomeRef, Recorder, Target, Test};
 
 pub use self::operand::Operand;
 use crate::comparison::Comparison;
 use crate::error::quoted;
-use crate::node::{Conversion, Index, Node};
+use crate::node::{Conversion, Index, Node, Prepared};
 use crate::{EvalError, compare, limits, notation, pattern};
 
 /// Where a map is from which one entry is wanted, so that the rest of it need not be looked at.
@@ -33,8 +31,16 @@ enum Spot<'e> {
     /// The key itself has no value, or a map that no attribute has is without it.
     NoKey,
     /// Under a key of an attribute.
-    Key(&'e Name, Cow<'e, Target>),
+    Key(Key<'e>),
     Made(Operand<'e>),
+}
+
+/// A key of an attribute.
+enum Key<'e> {
+    /// The program says which.
+    Known(&'e Prepared),
+    /// The request does.
+    Computed(Target, &'e Name),
 }
 
 /// What an entry of a map turned out to be, or what was asked of it.
@@ -53,6 +59,23 @@ enum WhenAbsent {
     Skip,
 }
 
+impl<'e> Key<'e> {
+    /// The attribute.
+    fn map(&self) -> &'e Name {
+        match self {
+            Self::Known(place) => place.target().attribute(),
+            Self::Computed(_, map) => map,
+        }
+    }
+
+    fn value<'r>(&self, recorder: &mut Recorder<'r>) -> OutcomeRef<'r> {
+        match self {
+            Self::Known(place) => recorder.ask(place.value()),
+            Self::Computed(target, _) => recorder.perform(target, &Test::Value),
+        }
+    }
+}
+
 /// The value of a node.
 pub(crate) fn evaluate<'e, 'r: 'e>(
     node: &'e Node,
@@ -61,8 +84,8 @@ pub(crate) fn evaluate<'e, 'r: 'e>(
     match node {
         Node::Constant(value) => Ok(Operand::Constant(value)),
         Node::Fail(error) => Err(error.clone()),
-        Node::Attribute(target, value_type, _) => attribute(target, *value_type, recorder)?
-            .ok_or_else(|| EvalError::LookupFailed(target.attribute().clone())),
+        Node::Attribute(place, value_type, _) => attribute(place, *value_type, recorder)?
+            .ok_or_else(|| EvalError::LookupFailed(place.target().attribute().clone())),
         Node::Index(index, _) => match entry(index, WhenAbsent::Fail, recorder)? {
             Entry::Found(value) => Ok(value),
             Entry::NoKey => Ok(Operand::Looked(ValueRef::String(""))),
@@ -138,7 +161,7 @@ pub(crate) fn truth(node: &Node, recorder: &mut Recorder<'_>) -> Result<bool, Ev
 /// other functions absence stays an error.
 fn find<'e, 'r: 'e>(node: &'e Node, recorder: &mut Recorder<'r>) -> Result<Option<Operand<'e>>, EvalError> {
     match node {
-        Node::Attribute(target, value_type, _) => attribute(target, *value_type, recorder),
+        Node::Attribute(place, value_type, _) => attribute(place, *value_type, recorder),
         Node::Index(index, _) => match entry(index, WhenAbsent::Skip, recorder)? {
             Entry::Found(value) => Ok(Some(value)),
             Entry::NoKey | Entry::NoMap(_) => Ok(None),
@@ -165,11 +188,11 @@ fn find<'e, 'r: 'e>(node: &'e Node, recorder: &mut Recorder<'r>) -> Result<Optio
 
 /// The value of an attribute, if it is there and is what the manifest says.
 fn attribute<'e, 'r: 'e>(
-    target: &Target,
+    place: &Prepared,
     value_type: ValueType,
     recorder: &mut Recorder<'r>,
 ) -> Result<Option<Operand<'e>>, EvalError> {
-    match recorder.perform(target, &Test::Value) {
+    match recorder.ask(place.value()) {
         OutcomeRef::Value(value) if value.kind() == value_type.carrier() => Ok(Some(Operand::Looked(value))),
         OutcomeRef::Value(value) => Err(EvalError::wrong_kind(value_type, value)),
         OutcomeRef::Absent | OutcomeRef::NoMap | OutcomeRef::WrongKind | OutcomeRef::Yes | OutcomeRef::No => {
@@ -187,7 +210,7 @@ fn entry<'e, 'r: 'e>(
     Ok(match spot(index, when_absent, recorder)? {
         Spot::NoMap(name) => Entry::NoMap(name),
         Spot::NoKey => Entry::NoKey,
-        Spot::Key(name, target) => attribute_entry(name, &target, recorder)?,
+        Spot::Key(key) => attribute_entry(&key, recorder)?,
         Spot::Made(value) => Entry::Found(value),
     })
 }
@@ -198,8 +221,8 @@ fn spot<'e, 'r: 'e>(
     when_absent: WhenAbsent,
     recorder: &mut Recorder<'r>,
 ) -> Result<Spot<'e>, EvalError> {
-    if let Some(target) = &index.target {
-        return Ok(Spot::Key(target.attribute(), Cow::Borrowed(target)));
+    if let Some(place) = &index.known {
+        return Ok(Spot::Key(Key::Known(place)));
     }
     let [map, key] = &index.operands;
     let place = match locate(map, recorder)? {
@@ -218,7 +241,7 @@ fn spot<'e, 'r: 'e>(
         Place::Absent(name) => Ok(Spot::NoMap(name)),
         Place::Attribute(name) => {
             let target = Target::Key(name.clone(), key.shared_text()?);
-            Ok(Spot::Key(name, Cow::Owned(target)))
+            Ok(Spot::Key(Key::Computed(target, name)))
         }
         Place::Made(map) => match map.as_ref() {
             ValueRef::StringMap(map) => Ok(match map.get(key.text()?) {
@@ -231,15 +254,16 @@ fn spot<'e, 'r: 'e>(
 }
 
 fn attribute_entry<'e, 'r: 'e>(
-    name: &'e Name,
-    key: &Target,
+    key: &Key<'e>,
     recorder: &mut Recorder<'r>,
 ) -> Result<Entry<'e, Operand<'e>>, EvalError> {
-    match recorder.perform(key, &Test::Value) {
-        OutcomeRef::NoMap => Ok(Entry::NoMap(name)),
+    match key.value(recorder) {
+        OutcomeRef::NoMap => Ok(Entry::NoMap(key.map())),
         OutcomeRef::Absent => Ok(Entry::NoKey),
         OutcomeRef::Value(value) => Ok(Entry::Found(Operand::Looked(value))),
-        OutcomeRef::WrongKind | OutcomeRef::Yes | OutcomeRef::No => Err(EvalError::NotAMap(name.clone())),
+        OutcomeRef::WrongKind | OutcomeRef::Yes | OutcomeRef::No => {
+            Err(EvalError::NotAMap(key.map().clone()))
+        }
     }
 }
 
@@ -253,19 +277,26 @@ fn ask<'e, 'r: 'e>(
     when_absent: WhenAbsent,
     recorder: &mut Recorder<'r>,
 ) -> Result<Option<bool>, EvalError> {
+    // What policies mostly consist of: a place that is known, and a test of it that has an answer.
+    let tested = node.place().and_then(Prepared::test).map(|question| recorder.ask(question));
+    if let Some(answer) = tested.and_then(|outcome| comparison.answer_of(outcome)) {
+        return Ok(Some(answer));
+    }
     match node {
-        Node::Attribute(target, value_type, _) => {
-            match (ask_attribute(comparison, target, *value_type, recorder)?, when_absent) {
-                (None, WhenAbsent::Fail) => Err(EvalError::LookupFailed(target.attribute().clone())),
+        Node::Attribute(place, value_type, _) => {
+            match (ask_attribute(comparison, place, *value_type, tested, recorder)?, when_absent) {
+                (None, WhenAbsent::Fail) => Err(EvalError::LookupFailed(place.target().attribute().clone())),
                 (answer, _) => Ok(answer),
             }
         }
-        Node::Index(index, _) => match (ask_entry(comparison, index, when_absent, recorder)?, when_absent) {
-            (Entry::Found(answer), _) => Ok(Some(answer)),
-            (Entry::NoKey | Entry::NoMap(_), WhenAbsent::Skip) => Ok(None),
-            (Entry::NoKey, WhenAbsent::Fail) => comparison.answer(ValueRef::String("")).map(Some),
-            (Entry::NoMap(name), WhenAbsent::Fail) => Err(EvalError::LookupFailed(name.clone())),
-        },
+        Node::Index(index, _) => {
+            match (ask_entry(comparison, index, when_absent, tested, recorder)?, when_absent) {
+                (Entry::Found(answer), _) => Ok(Some(answer)),
+                (Entry::NoKey | Entry::NoMap(_), WhenAbsent::Skip) => Ok(None),
+                (Entry::NoKey, WhenAbsent::Fail) => comparison.answer(ValueRef::String("")).map(Some),
+                (Entry::NoMap(name), WhenAbsent::Fail) => Err(EvalError::LookupFailed(name.clone())),
+            }
+        }
         Node::Or(operands) => {
             let [first, second] = operands.as_ref();
             match ask(comparison, first, WhenAbsent::Skip, recorder)? {
@@ -288,43 +319,48 @@ fn ask<'e, 'r: 'e>(
     }
 }
 
+/// The answer for an attribute that was tested, if it could be, and the test had none.
 fn ask_attribute(
     comparison: &Comparison,
-    target: &Target,
+    place: &Prepared,
     value_type: ValueType,
+    tested: Option<OutcomeRef<'_>>,
     recorder: &mut Recorder<'_>,
 ) -> Result<Option<bool>, EvalError> {
-    match comparison.test(target).map(|test| recorder.perform(target, test)) {
-        Some(OutcomeRef::Yes) => Ok(Some(comparison.answer_of(true))),
-        Some(OutcomeRef::No) => Ok(Some(comparison.answer_of(false))),
-        Some(OutcomeRef::Absent | OutcomeRef::NoMap) => Ok(None),
-        // A value of the wrong kind is quoted by the error, so it counts itself.
-        Some(OutcomeRef::WrongKind | OutcomeRef::Value(_)) | None => {
-            let value = attribute(target, value_type, recorder)?;
-            value.map(|value| comparison.answer(value.as_ref())).transpose()
-        }
+    if let Some(OutcomeRef::Absent | OutcomeRef::NoMap) = tested {
+        return Ok(None);
     }
+    // A value of the wrong kind is quoted by the error, so it counts itself.
+    let value = attribute(place, value_type, recorder)?;
+    value.map(|value| comparison.answer(value.as_ref())).transpose()
 }
 
+/// The answer for an entry of a map. It was tested if its key is known and it could be, and the test had none.
 fn ask_entry<'e, 'r: 'e>(
     comparison: &Comparison,
     index: &'e Index,
     when_absent: WhenAbsent,
+    tested: Option<OutcomeRef<'_>>,
     recorder: &mut Recorder<'r>,
 ) -> Result<Entry<'e, bool>, EvalError> {
-    let (name, target) = match spot(index, when_absent, recorder)? {
+    let key = match spot(index, when_absent, recorder)? {
         Spot::NoMap(name) => return Ok(Entry::NoMap(name)),
         Spot::NoKey => return Ok(Entry::NoKey),
         Spot::Made(value) => return comparison.answer(value.as_ref()).map(Entry::Found),
-        Spot::Key(name, target) => (name, target),
+        Spot::Key(key) => key,
     };
-    match comparison.test(&target).map(|test| recorder.perform(&target, test)) {
-        Some(OutcomeRef::Yes) => Ok(Entry::Found(comparison.answer_of(true))),
-        Some(OutcomeRef::No) => Ok(Entry::Found(comparison.answer_of(false))),
+    let tested = match &key {
+        Key::Known(_) => tested,
+        Key::Computed(target, _) => comparison.test(target).map(|test| recorder.perform(target, test)),
+    };
+    if let Some(answer) = tested.and_then(|outcome| comparison.answer_of(outcome)) {
+        return Ok(Entry::Found(answer));
+    }
+    match tested {
         Some(OutcomeRef::Absent) => Ok(Entry::NoKey),
-        Some(OutcomeRef::NoMap) => Ok(Entry::NoMap(name)),
-        Some(OutcomeRef::WrongKind | OutcomeRef::Value(_)) | None => {
-            match attribute_entry(name, &target, recorder)? {
+        Some(OutcomeRef::NoMap) => Ok(Entry::NoMap(key.map())),
+        Some(OutcomeRef::Yes | OutcomeRef::No | OutcomeRef::WrongKind | OutcomeRef::Value(_)) | None => {
+            match attribute_entry(&key, recorder)? {
                 Entry::NoMap(name) => Ok(Entry::NoMap(name)),
                 Entry::NoKey => Ok(Entry::NoKey),
                 Entry::Found(value) => comparison.answer(value.as_ref()).map(Entry::Found),
@@ -336,13 +372,13 @@ fn ask_entry<'e, 'r: 'e>(
 /// Finds the map that a node stands for, without looking into it.
 fn locate<'e, 'r: 'e>(node: &'e Node, recorder: &mut Recorder<'r>) -> Result<Place<'e>, EvalError> {
     match node {
-        Node::Attribute(target, _, _) => Ok(match recorder.perform(target, &Test::Present) {
-            OutcomeRef::Yes => Place::Attribute(target.attribute()),
+        Node::Attribute(map, _, _) => Ok(match recorder.perform(map.target(), &Test::Present) {
+            OutcomeRef::Yes => Place::Attribute(map.target().attribute()),
             OutcomeRef::No
             | OutcomeRef::Absent
             | OutcomeRef::NoMap
             | OutcomeRef::WrongKind
-            | OutcomeRef::Value(_) => Place::Absent(target.attribute()),
+            | OutcomeRef::Value(_) => Place::Absent(map.target().attribute()),
         }),
         Node::Or(operands) => {
             let [first, second] = operands.as_ref();

@@ -4,6 +4,7 @@
 //! attribute is only as typed as who sent it.
 
 mod looks;
+mod prepared;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use crate::EvalError;
 use crate::comparison::Comparison;
 
 pub(crate) use looks::{looks, reads, tune};
+pub(crate) use prepared::Prepared;
 
 /// A part of a program.
 #[derive(Debug, Clone)]
@@ -23,9 +25,8 @@ pub(crate) enum Node {
     Constant(Value),
     /// An error that is known already.
     Fail(EvalError),
-    /// An attribute that the manifest gives a type, and where it is written. It is kept as what is looked at, so that
-    /// looking costs no copy.
-    Attribute(Target, ValueType, Range<usize>),
+    /// An attribute that the manifest gives a type, and where it is written.
+    Attribute(Prepared, ValueType, Range<usize>),
     /// The entry of a map, and where it is written.
     Index(Box<Index>, Range<usize>),
     /// The first of two that is there.
@@ -44,7 +45,7 @@ pub(crate) enum Node {
     Convert(Conversion, Box<Node>),
     /// A test of the first text with the second.
     Test(TextTest, Box<[Node; 2]>),
-    /// A comparison with something that is known already.
+    /// A comparison with something that is known already. See [`Node::ask`].
     Ask(Box<Comparison>, Box<Node>),
 }
 
@@ -54,7 +55,7 @@ pub(crate) struct Index {
     /// The map, the key.
     pub(crate) operands: [Node; 2],
     /// The entry, where it is one of an attribute under a key that is known already.
-    pub(crate) target: Option<Target>,
+    pub(crate) known: Option<Prepared>,
 }
 
 /// How two values are compared.
@@ -127,6 +128,58 @@ impl Node {
         }
     }
 
+    /// The place in the request that the node stands for, if it is known beforehand.
+    pub(crate) fn place(&self) -> Option<&Prepared> {
+        match self {
+            Self::Attribute(place, _, _) => Some(place),
+            Self::Index(index, _) => index.known.as_ref(),
+            Self::Constant(_)
+            | Self::Fail(_)
+            | Self::Or(_)
+            | Self::All(_)
+            | Self::Any(_)
+            | Self::Compare(_, _, _)
+            | Self::Add(_)
+            | Self::Conditional(_)
+            | Self::Convert(_, _)
+            | Self::Test(_, _)
+            | Self::Ask(_, _) => None,
+        }
+    }
+
+    /// A comparison of a node.
+    pub(crate) fn ask(comparison: Comparison, mut subject: Self) -> Self {
+        subject.compare(&comparison);
+        Self::Ask(Box::new(comparison), Box::new(subject))
+    }
+
+    /// Prepares the places to which an evaluation hands a comparison down.
+    fn compare(&mut self, comparison: &Comparison) {
+        match self {
+            Self::Attribute(place, _, _) => place.compare(comparison),
+            Self::Index(index, _) => {
+                if let Some(place) = &mut index.known {
+                    place.compare(comparison);
+                }
+            }
+            Self::Or(operands) => operands.iter_mut().for_each(|operand| operand.compare(comparison)),
+            Self::Conditional(operands) => {
+                let [_, yes, no] = operands.as_mut();
+                yes.compare(comparison);
+                no.compare(comparison);
+            }
+            Self::Constant(_)
+            | Self::Fail(_)
+            | Self::All(_)
+            | Self::Any(_)
+            | Self::Compare(_, _, _)
+            | Self::Add(_)
+            | Self::Convert(_, _)
+            | Self::Test(_, _)
+            | Self::Ask(_, _) => {}
+        }
+    }
+
     /// The operands, to be changed.
     pub(crate) fn operands_mut(&mut self) -> &mut [Node] {
         match self {
@@ -146,13 +199,13 @@ impl Node {
 impl Index {
     /// The entry of a map under a key.
     pub(crate) fn new(operands: [Node; 2]) -> Self {
-        let target = match &operands {
+        let known = match &operands {
             [Node::Attribute(map, _, _), Node::Constant(Value::String(key))] => {
-                Some(Target::Key(map.attribute().clone(), Arc::clone(key)))
+                Some(Prepared::new(Target::Key(map.target().attribute().clone(), Arc::clone(key))))
             }
             _ => None,
         };
-        Self { operands, target }
+        Self { operands, known }
     }
 }
 

@@ -166,8 +166,8 @@ impl Requirement {
 /// The place that a comparison is about, if its outcome is that place's.
 fn place(comparison: &Comparison, subject: &Node, expected: bool) -> Option<(Target, Range<usize>)> {
     match subject {
-        Node::Attribute(target, _, span) => Some((target.clone(), span.clone())),
-        Node::Index(index, span) => index.target.clone().map(|target| (target, span.clone())),
+        Node::Attribute(place, _, span) => Some((place.target().clone(), span.clone())),
+        Node::Index(index, span) => index.known.as_ref().map(|place| (place.target().clone(), span.clone())),
         Node::Or(operands) => match operands.as_ref() {
             // What stands in for an absent value does not do, so there is one.
             [first, Node::Constant(value)] if comparison.answer(value.as_ref()) == Ok(!expected) => {

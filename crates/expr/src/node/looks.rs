@@ -31,6 +31,7 @@ pub(crate) fn tune(node: &mut Node, tuning: &Tuning) {
     if let Node::Ask(comparison, subject) = node {
         let reads = reads(subject);
         comparison.tune(tuning.of(reads.iter()));
+        subject.compare(comparison);
     }
     for operand in node.operands_mut() {
         tune(operand, tuning);
@@ -50,7 +51,7 @@ impl Places {
     /// A node whose value is wanted, perhaps only for a comparison.
     fn node(&mut self, node: &Node, comparison: Option<&Comparison>) {
         match node {
-            Node::Attribute(target, _, span) => self.add(target.clone(), comparison, span),
+            Node::Attribute(place, _, span) => self.add(place.target().clone(), comparison, span),
             Node::Index(index, span) => {
                 let [map, key] = &index.operands;
                 self.entry(map, key, comparison, span);
@@ -79,10 +80,11 @@ impl Places {
     fn entry(&mut self, map: &Node, key: &Node, comparison: Option<&Comparison>, span: &Range<usize>) {
         match (map, key) {
             (Node::Attribute(map, _, _), Node::Constant(Value::String(key))) => {
-                self.add(Target::Key(map.attribute().clone(), key.clone()), comparison, span);
+                self.add(Target::Key(map.target().attribute().clone(), key.clone()), comparison, span);
             }
             (Node::Attribute(map, _, span), _) => {
-                self.found.push(Look { target: map.clone(), test: Test::Present, span: span.clone() });
+                let target = map.target().clone();
+                self.found.push(Look { target, test: Test::Present, span: span.clone() });
             }
             (Node::Or(maps), _) => maps.iter().for_each(|map| self.entry(map, key, comparison, span)),
             (Node::Conditional(operands), _) => {
