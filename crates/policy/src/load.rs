@@ -1,7 +1,5 @@
 //! Loading: all files of a tree in, all findings and perhaps a snapshot out.
 
-use attributes::Name;
-
 use crate::diagnostic::Findings;
 use crate::document::{Documents, Node};
 use crate::plan::Identity;
@@ -59,10 +57,7 @@ pub fn load(files: &[SourceFile], adapters: &[&AdapterInfo], options: &Options) 
     let mut findings = Findings::new(files);
     let documents = Documents::parse(files, options.layout, &mut findings);
     let revision = revision(documents.parts(files), options);
-    let identity = Identity {
-        attribute: Name::from(options.identity_attribute.as_str()),
-        domain: options.identity_domain.clone(),
-    };
+    let identity = Identity::new(&options.identity_attribute, &options.identity_domain);
     let mut validated = validate(&documents, adapters, &identity, &mut findings);
     let Policies { preprocess, check, quotas, report: _ } = &mut validated.policy;
     // Reports are not cached.

@@ -7,8 +7,10 @@
 //! in this order, a deployment-wide refusal is told to the caller before a service's own. All services then also
 //! begin their traces with the same tests, which the cache stores once.
 
-use attributes::Name;
-use checkcache::Recorder;
+use std::sync::Arc;
+
+use attributes::{Name, ValueRef};
+use checkcache::{OutcomeRef, Question, Recorder, Target, Test};
 use expr::{EvalError, Program};
 
 use crate::snapshot::{Block, Guarded, PhasePolicy, Rule};
@@ -160,13 +162,24 @@ fn first<'s>(
 /// How a request says which subject it is for.
 #[derive(Debug, Clone)]
 pub(crate) struct Identity {
-    /// The attribute that has the subject's name.
-    pub(crate) attribute: Name,
+    /// The question after the attribute that has the subject's name.
+    question: Arc<Question>,
     /// The part of the hierarchy that such names are in.
     pub(crate) domain: String,
 }
 
 impl Identity {
+    /// An attribute whose values in a domain are names of subjects.
+    pub(crate) fn new(attribute: &str, domain: &str) -> Self {
+        let target = Target::Attribute(attribute.into());
+        Self { question: Arc::new(Question { target, test: Test::Value }), domain: domain.to_owned() }
+    }
+
+    /// The attribute that has the subject's name.
+    pub(crate) fn attribute(&self) -> &Name {
+        self.question.target.attribute()
+    }
+
     /// The blocks of the subjects below `global` that a request is for, the least specific first.
     fn blocks<'s>(
         &'s self,
@@ -174,12 +187,12 @@ impl Identity {
         recorder: &mut Recorder<'_>,
         walk: &mut impl Walk<'s>,
     ) -> Vec<&'s Block> {
-        let Some(attributes::ValueRef::String(name)) = recorder.value(&self.attribute) else {
-            walk.identity(&self.attribute, None, false);
+        let OutcomeRef::Value(ValueRef::String(name)) = recorder.ask(&self.question) else {
+            walk.identity(self.attribute(), None, false);
             return Vec::new();
         };
         let is_in_domain = subject::is_suffix(&self.domain, name);
-        walk.identity(&self.attribute, Some(name), is_in_domain);
+        walk.identity(self.attribute(), Some(name), is_in_domain);
         if !is_in_domain {
             return Vec::new();
         }

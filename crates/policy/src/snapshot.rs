@@ -282,7 +282,7 @@ impl PhasePolicy {
     fn reads(&self, identity: &Identity) -> BTreeSet<Target> {
         let mut reads = BTreeSet::new();
         if !self.subjects.is_empty() {
-            reads.insert(Target::Attribute(identity.attribute.clone()));
+            reads.insert(Target::Attribute(identity.attribute().clone()));
         }
         for block in self.blocks() {
             visit(&block.rules, &mut |rule| {

@@ -70,7 +70,7 @@ impl<'a> Guards<'a> {
         if *subject == GLOBAL {
             return false;
         }
-        let identity = Target::Attribute(identity.attribute.clone());
+        let identity = Target::Attribute(identity.attribute().clone());
         let excludes = |requirement: &Requirement| {
             requirement.target == identity && requirement.value().is_some_and(|v| is_elsewhere(subject, &v))
         };

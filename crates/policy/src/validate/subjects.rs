@@ -48,7 +48,10 @@ fn can_apply(block: &RulesDocument, identity: &Identity, findings: &mut Findings
     if !is_looked_up {
         findings
             .warning(at, format!("the rules never apply: subject `{subject}` is not in `{domain}`"))
-            .help(format!("the values of `{}` end in `.{domain}`, and so must subjects", identity.attribute));
+            .help(format!(
+                "the values of `{}` end in `.{domain}`, and so must subjects",
+                identity.attribute()
+            ));
     }
     is_looked_up
 }
