@@ -193,22 +193,13 @@ impl ValueRef<'_> {
         }
     }
 
-    fn payload_len(self) -> usize {
-        match self {
-            Self::String(v) => v.len(),
-            Self::Bytes(v) => v.len(),
-            Self::StringMap(v) => v.iter().map(|(k, v)| 2 * size_of::<Arc<str>>() + k.len() + v.len()).sum(),
-            Self::Int64(_) | Self::Double(_) | Self::Bool(_) | Self::Timestamp(_) | Self::Duration(_) => 0,
-        }
-    }
-}
-
-impl PartialEq for ValueRef<'_> {
-    fn eq(&self, other: &Self) -> bool {
-        match (self, other) {
+    /// Whether two values of one kind are equal; `None` if they are not of one kind.
+    #[inline]
+    pub fn same(self, other: Self) -> Option<bool> {
+        Some(match (self, other) {
             (Self::String(a), Self::String(b)) => a == b,
             (Self::Int64(a), Self::Int64(b)) => a == b,
-            (Self::Double(a), Self::Double(b)) => double_bits(*a) == double_bits(*b),
+            (Self::Double(a), Self::Double(b)) => double_bits(a) == double_bits(b),
             (Self::Bool(a), Self::Bool(b)) => a == b,
             (Self::Timestamp(a), Self::Timestamp(b)) => a == b,
             (Self::Duration(a), Self::Duration(b)) => a == b,
@@ -224,8 +215,23 @@ impl PartialEq for ValueRef<'_> {
                 | Self::Bytes(_)
                 | Self::StringMap(_),
                 _,
-            ) => false,
+            ) => return None,
+        })
+    }
+
+    fn payload_len(self) -> usize {
+        match self {
+            Self::String(v) => v.len(),
+            Self::Bytes(v) => v.len(),
+            Self::StringMap(v) => v.iter().map(|(k, v)| 2 * size_of::<Arc<str>>() + k.len() + v.len()).sum(),
+            Self::Int64(_) | Self::Double(_) | Self::Bool(_) | Self::Timestamp(_) | Self::Duration(_) => 0,
         }
+    }
+}
+
+impl PartialEq for ValueRef<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.same(*other) == Some(true)
     }
 }
 

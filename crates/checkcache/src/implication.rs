@@ -11,12 +11,16 @@ use attributes::Value;
 use crate::{Observation, Outcome, Target, Test};
 
 /// Whether an earlier observation leaves only one outcome to a test on a target.
+#[inline]
 pub(crate) fn implies(seen: &Observation, target: &Target, test: &Test) -> bool {
+    // Mostly it is about something else.
+    seen.target().attribute() == target.attribute() && implies_of_attribute(seen, target, test)
+}
+
+/// The same for a target of the attribute that was observed.
+fn implies_of_attribute(seen: &Observation, target: &Target, test: &Test) -> bool {
     if seen.target() == target {
         return settles(seen, test);
-    }
-    if seen.target().attribute() != target.attribute() {
-        return false;
     }
     match (seen.target(), target) {
         // A map that is known, or known to be absent, answers for its keys.

@@ -138,9 +138,17 @@ impl Trace {
     pub fn holds_for(&self, source: &(impl AttributeSource + ?Sized)) -> bool {
         self.0.iter().all(|seen| seen.question.ask(source) == seen.outcome.as_ref())
     }
+}
 
-    pub(crate) fn push(&mut self, observation: Observation) {
-        self.0.push(observation);
+impl From<Vec<Observation>> for Trace {
+    fn from(observations: Vec<Observation>) -> Self {
+        Self(observations)
+    }
+}
+
+impl From<Trace> for Vec<Observation> {
+    fn from(trace: Trace) -> Self {
+        trace.0
     }
 }
 

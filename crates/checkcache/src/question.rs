@@ -94,19 +94,18 @@ impl Test {
         target: &Target,
         source: &'a (impl AttributeSource + ?Sized),
     ) -> OutcomeRef<'a> {
-        let found = match target {
+        match target {
             Target::Attribute(name) => match source.get(name.as_str()) {
-                None => return self.absent(OutcomeRef::Absent),
-                Some(value) => value,
+                None => self.absent(OutcomeRef::Absent),
+                Some(value) => self.on(value),
             },
             Target::Key(name, key) => match source.entry(name.as_str(), key) {
-                MapEntry::NoMap => return self.absent(OutcomeRef::NoMap),
-                MapEntry::NoKey => return self.absent(OutcomeRef::Absent),
-                MapEntry::NotAMap => return OutcomeRef::WrongKind,
-                MapEntry::Found(value) => ValueRef::String(value),
+                MapEntry::NoMap => self.absent(OutcomeRef::NoMap),
+                MapEntry::NoKey => self.absent(OutcomeRef::Absent),
+                MapEntry::NotAMap => OutcomeRef::WrongKind,
+                MapEntry::Found(text) => self.on(ValueRef::String(text)),
             },
-        };
-        self.on(found)
+        }
     }
 
     /// `present` has two outcomes only; to all other tests it matters what is absent.
@@ -130,8 +129,9 @@ impl Test {
         match self {
             Self::Value => OutcomeRef::Value(value),
             Self::Present => OutcomeRef::Yes,
-            Self::Equals(constant) if constant.kind() == value.kind() => (constant.as_ref() == value).into(),
-            Self::Equals(_) => OutcomeRef::WrongKind,
+            Self::Equals(constant) => {
+                constant.as_ref().same(value).map_or(OutcomeRef::WrongKind, OutcomeRef::from)
+            }
             Self::Prefix(constant) => text(value, |text| Some(text.starts_with(&**constant))),
             Self::Suffix(constant) => text(value, |text| Some(text.ends_with(&**constant))),
             Self::Matches(matcher) => text(value, |text| matcher.is_match(text)),

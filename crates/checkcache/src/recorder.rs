@@ -7,6 +7,9 @@ use attributes::{AttributeSource, Bag, MapEntry, Name, ValueRef};
 use crate::implication::implies;
 use crate::{Observation, OutcomeRef, Question, Target, Test, Trace};
 
+/// How many observations most traces have room in.
+const USUAL: usize = 8;
+
 /// Looks at a request, and writes down each look.
 ///
 /// Whoever evaluates gets a recorder and not the request, so nothing can decide a verdict without being in its trace.
@@ -17,23 +20,23 @@ pub struct Recorder<'a> {
     /// Attributes that adapters derived. Never named in a trace: what they were made from is there already.
     derived: Option<&'a Bag>,
     /// `None`: nobody will store the result.
-    trace: Option<Trace>,
+    seen: Option<Vec<Observation>>,
 }
 
 impl<'a> Recorder<'a> {
     /// A recorder that looks at a source.
     pub fn new(source: &'a dyn AttributeSource) -> Self {
-        Self { source, derived: None, trace: Some(Trace::default()) }
+        Self { source, derived: None, seen: Some(Vec::with_capacity(USUAL)) }
     }
 
     /// A recorder that goes on where another stopped: on the same source, after what that one observed.
     pub fn resume(source: &'a dyn AttributeSource, trace: Trace) -> Self {
-        Self { source, derived: None, trace: Some(trace) }
+        Self { source, derived: None, seen: Some(trace.into()) }
     }
 
     /// A recorder that writes nothing down, for what is never cached: reports.
     pub fn untraced(source: &'a dyn AttributeSource) -> Self {
-        Self { source, derived: None, trace: None }
+        Self { source, derived: None, seen: None }
     }
 
     /// Lays derived attributes over the request's own. The inputs of their derivation must have been recorded.
@@ -82,12 +85,12 @@ impl<'a> Recorder<'a> {
 
     /// How many observations there are so far: [`Trace::truncate`] goes back to here.
     pub fn looks(&self) -> usize {
-        self.trace.as_ref().map_or(0, |trace| trace.observations().len())
+        self.seen.as_ref().map_or(0, Vec::len)
     }
 
     /// What was observed, in order.
     pub fn into_trace(self) -> Trace {
-        self.trace.unwrap_or_default()
+        self.seen.unwrap_or_default().into()
     }
 
     fn observe(
@@ -102,10 +105,13 @@ impl<'a> Recorder<'a> {
             return test.perform(target, derived);
         }
         let outcome = test.perform(target, self.source);
-        if let Some(trace) = &mut self.trace
-            && !trace.observations().iter().any(|seen| implies(seen, target, test))
+        if let Some(seen) = &mut self.seen
+            && !seen.iter().any(|seen| implies(seen, target, test))
         {
-            trace.push(Observation { question: question(), outcome: outcome.to_outcome() });
+            // Room first, so that what is pushed is made where it stays.
+            seen.reserve(1);
+            let outcome = outcome.to_outcome();
+            seen.push(Observation { question: question(), outcome });
         }
         outcome
     }
