@@ -30,7 +30,9 @@ pub fn program() -> Result<Program> {
 
 /// One evaluation, with what it looked at.
 pub fn evaluate(program: &Program, bag: &Bag) -> bool {
-    let mut recorder = Recorder::new(black_box(bag));
+    // As a bag, as it goes to the version by hand.
+    let bag: &Bag = black_box(bag);
+    let mut recorder = Recorder::new(bag);
     let result = program.evaluate_bool(&mut recorder) == Ok(true);
     black_box(recorder.into_trace());
     result
