@@ -300,7 +300,7 @@ impl CheckCache {
 
     fn step(&mut self, at: NodeId, Observation { question, outcome }: Observation) -> NodeId {
         self.nodes.ask(at, &question);
-        match self.edges.find(&self.nodes, at, outcome.as_ref()) {
+        match self.edges.find(&self.nodes, at, &outcome.as_ref()) {
             Some(next) => next,
             None => {
                 let next = self.nodes.add(Node::child(at, outcome));
@@ -390,7 +390,7 @@ impl<'c> walk::Tree for Grown<'c> {
     }
 
     #[inline]
-    fn child(&self, at: &NodeId, outcome: OutcomeRef<'_>) -> Option<NodeId> {
+    fn child(&self, at: &NodeId, outcome: &OutcomeRef<'_>) -> Option<NodeId> {
         self.edges.find(self.nodes, *at, outcome)
     }
 

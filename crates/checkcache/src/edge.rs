@@ -11,11 +11,12 @@ use attributes::{Duration, Timestamp, ValueRef};
 
 use crate::OutcomeRef;
 
-/// From a node, by its number, for an outcome.
+/// From a node, by its number, for an outcome. That stays where a test put it: what was just written in parts takes
+/// processors long to copy as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Edge<'a> {
     pub(crate) from: u64,
-    pub(crate) outcome: OutcomeRef<'a>,
+    pub(crate) outcome: &'a OutcomeRef<'a>,
 }
 
 /// `SipHash` 1-3 of whole words, and then at most one run of bytes.
@@ -35,7 +36,7 @@ impl Hash for Edge<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         // What kind of outcome it is stands beside the node's number. A number too large for that costs a collision.
         let head = |kind: u64| (self.from << 4) | kind;
-        match self.outcome {
+        match *self.outcome {
             // Nothing follows the text, so it needs no end.
             OutcomeRef::Value(ValueRef::String(text)) => {
                 state.write_u64(head(0));

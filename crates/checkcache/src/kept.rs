@@ -22,13 +22,13 @@ const _: () = assert!(size_of::<Kept>() == ROOM + 2);
 impl Kept {
     /// Whether it is an outcome, in full.
     #[inline]
-    pub(crate) fn is(&self, outcome: OutcomeRef<'_>) -> bool {
+    pub(crate) fn is(&self, outcome: &OutcomeRef<'_>) -> bool {
         match (self, outcome) {
             (Self::Short { .. }, OutcomeRef::Value(ValueRef::String(text))) => {
                 self.short() == text.as_bytes()
             }
             (Self::Short { .. }, _) => false,
-            (Self::Other(own), outcome) => own.as_ref() == outcome,
+            (Self::Other(own), outcome) => own.as_ref() == *outcome,
         }
     }
 
@@ -106,7 +106,7 @@ mod tests {
             let kept = Kept::from(outcome.clone());
             assert_eq!((kept.as_ref(), kept.to_outcome()), (outcome.as_ref(), outcome.clone()));
             for (other, outcome) in outcomes.iter().enumerate() {
-                assert_eq!(kept.is(outcome.as_ref()), index == other, "{outcome:?}");
+                assert_eq!(kept.is(&outcome.as_ref()), index == other, "{outcome:?}");
             }
         }
     }

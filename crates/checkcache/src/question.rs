@@ -97,13 +97,14 @@ impl Test {
         match target {
             Target::Attribute(name) => match source.get(name.as_str()) {
                 None => self.absent(OutcomeRef::Absent),
-                Some(value) => self.on(value),
+                Some(ValueRef::String(text)) => self.on_text(text),
+                Some(value) => self.on_other(value),
             },
             Target::Key(name, key) => match source.entry(name.as_str(), key) {
                 MapEntry::NoMap => self.absent(OutcomeRef::NoMap),
                 MapEntry::NoKey => self.absent(OutcomeRef::Absent),
                 MapEntry::NotAMap => OutcomeRef::WrongKind,
-                MapEntry::Found(text) => self.on(ValueRef::String(text)),
+                MapEntry::Found(text) => self.on_text(text),
             },
         }
     }
@@ -124,21 +125,50 @@ impl Test {
         }
     }
 
-    #[inline]
-    fn on<'a>(&self, value: ValueRef<'a>) -> OutcomeRef<'a> {
+    /// Most values are text. It comes as it is, not within a value, which would be copied from one place to the next.
+    fn on_text<'a>(&self, text: &'a str) -> OutcomeRef<'a> {
+        match self {
+            Self::Value => OutcomeRef::Value(ValueRef::String(text)),
+            Self::Present => OutcomeRef::Yes,
+            Self::Equals(Value::String(constant)) => (**constant == *text).into(),
+            Self::Equals(_) => OutcomeRef::WrongKind,
+            Self::Prefix(constant) => text.starts_with(&**constant).into(),
+            Self::Suffix(constant) => text.ends_with(&**constant).into(),
+            // A text for which a test has no answer is, to that test, of the wrong kind.
+            Self::Matches(matcher) => matcher.is_match(text).map_or(OutcomeRef::WrongKind, OutcomeRef::from),
+            Self::Less(_) | Self::LessOrEqual(_) | Self::Greater(_) | Self::GreaterOrEqual(_) => {
+                self.order(ValueRef::String(text))
+            }
+        }
+    }
+
+    /// What is no text.
+    fn on_other<'a>(&self, value: ValueRef<'a>) -> OutcomeRef<'a> {
         match self {
             Self::Value => OutcomeRef::Value(value),
             Self::Present => OutcomeRef::Yes,
             Self::Equals(constant) => {
                 constant.as_ref().same(value).map_or(OutcomeRef::WrongKind, OutcomeRef::from)
             }
-            Self::Prefix(constant) => text(value, |text| Some(text.starts_with(&**constant))),
-            Self::Suffix(constant) => text(value, |text| Some(text.ends_with(&**constant))),
-            Self::Matches(matcher) => text(value, |text| matcher.is_match(text)),
+            Self::Prefix(_) | Self::Suffix(_) | Self::Matches(_) => OutcomeRef::WrongKind,
+            Self::Less(_) | Self::LessOrEqual(_) | Self::Greater(_) | Self::GreaterOrEqual(_) => {
+                self.order(value)
+            }
+        }
+    }
+
+    fn order<'a>(&self, value: ValueRef<'_>) -> OutcomeRef<'a> {
+        match self {
             Self::Less(constant) => order(value, constant, std::cmp::Ordering::is_lt),
             Self::LessOrEqual(constant) => order(value, constant, std::cmp::Ordering::is_le),
             Self::Greater(constant) => order(value, constant, std::cmp::Ordering::is_gt),
             Self::GreaterOrEqual(constant) => order(value, constant, std::cmp::Ordering::is_ge),
+            Self::Value
+            | Self::Present
+            | Self::Equals(_)
+            | Self::Prefix(_)
+            | Self::Suffix(_)
+            | Self::Matches(_) => OutcomeRef::WrongKind,
         }
     }
 
@@ -167,14 +197,6 @@ impl Test {
             | Self::Greater(constant)
             | Self::GreaterOrEqual(constant) => constant.weight(),
         }
-    }
-}
-
-/// A text for which a test has no answer is, to that test, of the wrong kind.
-fn text<'a>(value: ValueRef<'_>, test: impl Fn(&str) -> Option<bool>) -> OutcomeRef<'a> {
-    match value {
-        ValueRef::String(text) => test(text).map_or(OutcomeRef::WrongKind, OutcomeRef::from),
-        _ => OutcomeRef::WrongKind,
     }
 }
 

@@ -20,7 +20,7 @@ pub(crate) trait Tree {
     fn question<'a>(&'a self, at: &'a Self::At) -> Option<&'a Arc<Question>>;
 
     /// Where an outcome leads.
-    fn child(&self, at: &Self::At, outcome: OutcomeRef<'_>) -> Option<Self::At>;
+    fn child(&self, at: &Self::At, outcome: &OutcomeRef<'_>) -> Option<Self::At>;
 
     /// The verdict at a node.
     fn leaf(&self, at: &Self::At) -> Option<Self::Leaf>;
@@ -45,7 +45,7 @@ pub(crate) fn walk<T: Tree>(
                 Some(why) => *reason = why,
             }
         }
-        at = tree.child(&at, tree.question(&at)?.ask(source))?;
+        at = tree.child(&at, &tree.question(&at)?.ask(source))?;
     }
 }
 
@@ -58,7 +58,7 @@ pub(crate) fn fits<T: Tree>(tree: &T, root: T::At, trace: &Trace) -> bool {
             Some(asked) if asked == question => {}
             Some(_) => return false,
         }
-        match tree.child(&at, outcome.as_ref()) {
+        match tree.child(&at, &outcome.as_ref()) {
             None => return true,
             Some(next) => at = next,
         }

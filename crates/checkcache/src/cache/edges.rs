@@ -28,7 +28,7 @@ impl Edges {
     }
 
     /// The child of a node for an outcome.
-    pub(super) fn find(&self, nodes: &Nodes, parent: NodeId, outcome: OutcomeRef<'_>) -> Option<NodeId> {
+    pub(super) fn find(&self, nodes: &Nodes, parent: NodeId, outcome: &OutcomeRef<'_>) -> Option<NodeId> {
         let is_it = |child: &NodeId| {
             nodes.get(*child).is_some_and(|child| child.parent == Some(parent) && child.outcome.is(outcome))
         };
@@ -54,10 +54,10 @@ impl Edges {
 
 fn edge_hash(seeded: EdgeHasher, nodes: &Nodes, child: NodeId) -> Option<u64> {
     let node = nodes.get(child)?;
-    Some(hash(seeded, node.parent?, node.outcome.as_ref()))
+    Some(hash(seeded, node.parent?, &node.outcome.as_ref()))
 }
 
-fn hash(mut seeded: EdgeHasher, parent: NodeId, outcome: OutcomeRef<'_>) -> u64 {
+fn hash(mut seeded: EdgeHasher, parent: NodeId, outcome: &OutcomeRef<'_>) -> u64 {
     Edge { from: parent.number(), outcome }.hash(&mut seeded);
     seeded.finish()
 }

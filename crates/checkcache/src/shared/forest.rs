@@ -252,7 +252,7 @@ impl Plot {
         for Observation { question, outcome } in trace.observations() {
             // Before the child, so that no reader gets to the child another way.
             self.held.bytes += at.ask(question, &mut self.questions);
-            at = match self.tree.child(&at, outcome.as_ref()) {
+            at = match self.tree.child(&at, &outcome.as_ref()) {
                 Some(next) => next,
                 None => {
                     let next = self.tree.add(*next_number, &at, outcome.clone());

@@ -92,7 +92,7 @@ impl Tree {
     }
 
     /// The node after another, if there is one.
-    pub(super) fn child(&self, at: &Arc<Node>, outcome: OutcomeRef<'_>) -> Option<Arc<Node>> {
+    pub(super) fn child(&self, at: &Arc<Node>, outcome: &OutcomeRef<'_>) -> Option<Arc<Node>> {
         let edges = self.edges.pin();
         let found = edges.get(&Edge { from: at.number, outcome })?;
         Some(Arc::clone(&found.0))
@@ -109,7 +109,7 @@ impl Tree {
     /// Takes a node out; returns its parent. The first node stays.
     pub(super) fn remove(&self, node: &Node) -> Option<Arc<Node>> {
         let parent = node.parent.as_ref()?;
-        self.edges.remove(&Edge { from: parent.number, outcome: node.outcome.as_ref() });
+        self.edges.remove(&Edge { from: parent.number, outcome: &node.outcome.as_ref() });
         parent.children.fetch_sub(1, Ordering::Relaxed);
         Some(Arc::clone(parent))
     }
@@ -123,7 +123,7 @@ impl<'p> walk::Tree for View<'p> {
         at.0.question()
     }
 
-    fn child(&self, at: &Self::At, outcome: OutcomeRef<'_>) -> Option<Self::At> {
+    fn child(&self, at: &Self::At, outcome: &OutcomeRef<'_>) -> Option<Self::At> {
         self.edges.get(&Edge { from: at.0.number, outcome })
     }
 
@@ -235,10 +235,6 @@ impl Leaf {
 // === impl Child ===
 
 impl Child {
-    fn edge(&self) -> Edge<'_> {
-        Edge { from: self.from(), outcome: self.0.outcome.as_ref() }
-    }
-
     fn from(&self) -> u64 {
         self.0.parent.as_ref().map_or(self.0.number, |parent| parent.number)
     }
@@ -246,7 +242,7 @@ impl Child {
 
 impl PartialEq for Child {
     fn eq(&self, other: &Self) -> bool {
-        self.edge() == other.edge()
+        self.from() == other.from() && other.0.outcome.is(&self.0.outcome.as_ref())
     }
 }
 
@@ -254,7 +250,7 @@ impl Eq for Child {}
 
 impl Hash for Child {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.edge().hash(state);
+        Edge { from: self.from(), outcome: &self.0.outcome.as_ref() }.hash(state);
     }
 }
 
