@@ -132,7 +132,7 @@ fn split(lengths: [u8; 8]) -> (usize, usize) {
     (lengths as u32 as usize, (lengths >> 32) as usize)
 }
 
-/// The opposite of [`Pairs::decode`]; no bytes at all for no pairs.
+/// How the proxy writes pairs; no bytes at all for no pairs.
 pub fn encode_pairs(pairs: &[(String, String)]) -> Vec<u8> {
     let mut bytes = Vec::new();
     if pairs.is_empty() {
