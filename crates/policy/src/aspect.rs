@@ -19,7 +19,8 @@ pub use self::lists::ListsParams;
 pub use self::logs::{
     AccessLogsParams, ApplicationLogParams, LogEntry, LogParams, LogPayload, LogSeverity, LogsInstance,
 };
-pub use self::metrics::{Measurements, MetricParams, MetricSamples, MetricValue, MetricsInstance};
+pub(crate) use self::metrics::CompiledMetric;
+pub use self::metrics::{Measurements, MetricSamples, MetricValue, MetricsInstance, MetricsParams};
 pub use self::quotas::{QuotaInstance, QuotaLimit, QuotaOverride, QuotaParams};
 use crate::AspectKind;
 use crate::template::RenderError;
@@ -54,7 +55,7 @@ pub enum AspectParams {
     /// `application-logs`
     ApplicationLogs(Vec<ApplicationLogParams>),
     /// `metrics`
-    Metrics(Vec<MetricParams>),
+    Metrics(MetricsParams),
     /// `attributes`
     Attributes(AttributesParams),
 }
@@ -133,7 +134,7 @@ impl Aspect {
             AspectParams::Quota(quota) => quota.evaluate(recorder).map(Instance::Quota),
             AspectParams::AccessLogs(log) => log.evaluate(recorder, now).map(Instance::Logs),
             AspectParams::ApplicationLogs(logs) => Ok(Instance::Logs(logs::evaluate(logs, recorder, now))),
-            AspectParams::Metrics(metrics) => Ok(Instance::Metrics(metrics::evaluate(metrics, recorder))),
+            AspectParams::Metrics(metrics) => Ok(Instance::Metrics(metrics.evaluate(recorder))),
             AspectParams::Attributes(derived) => derived.evaluate(recorder).map(Instance::Inputs),
         }
     }
@@ -173,7 +174,7 @@ impl Aspect {
             AspectParams::ApplicationLogs(logs) => {
                 logs.iter().flat_map(ApplicationLogParams::programs).collect()
             }
-            AspectParams::Metrics(metrics) => metrics.iter().flat_map(MetricParams::programs).collect(),
+            AspectParams::Metrics(metrics) => metrics.programs().iter().collect(),
             AspectParams::Attributes(derived) => derived.inputs.iter().map(|(_, program)| program).collect(),
         }
     }

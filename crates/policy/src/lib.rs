@@ -40,7 +40,7 @@ pub use adapter::{AdapterInfo, HandlerConfig, Outputs, ParamPart, ParamProblem, 
 pub use aspect::{
     AccessLogsParams, ApplicationLogParams, Aspect, AspectError, AspectParams, AttributesParams, Binding,
     Instance, ListsParams, LogEntry, LogParams, LogPayload, LogSeverity, LogsInstance, Measurements,
-    MetricParams, MetricSamples, MetricValue, MetricsInstance, QuotaInstance, QuotaLimit, QuotaOverride,
+    MetricSamples, MetricValue, MetricsInstance, MetricsParams, QuotaInstance, QuotaLimit, QuotaOverride,
     QuotaParams,
 };
 pub use descriptor::{

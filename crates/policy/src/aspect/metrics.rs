@@ -13,15 +13,33 @@ pub use self::samples::{Measurements, MetricSamples};
 use super::{AspectError, operand};
 use crate::MetricDescriptor;
 
-/// One metric of a `metrics` aspect.
+/// The metrics of a `metrics` aspect.
 #[derive(Debug)]
-pub struct MetricParams {
+pub struct MetricsParams {
+    /// What the metrics read: programs of one text are one, since metrics mostly have labels in common.
+    programs: Vec<Program>,
+    metrics: Vec<Metric>,
+}
+
+/// One of them, its programs by their places.
+#[derive(Debug)]
+struct Metric {
     /// The shape of the metric.
-    pub descriptor: Arc<MetricDescriptor>,
+    descriptor: Arc<MetricDescriptor>,
+    value: usize,
+    /// Sorted by name.
+    labels: Vec<(Arc<str>, usize)>,
+}
+
+/// One metric with programs of its own, as it is compiled.
+#[derive(Debug)]
+pub(crate) struct CompiledMetric {
+    /// The shape of the metric.
+    pub(crate) descriptor: Arc<MetricDescriptor>,
     /// Gives the value.
-    pub value: Arc<Program>,
-    /// The labels, sorted by name. Those that say the same as others of the aspect are one program with them.
-    pub labels: Vec<(Arc<str>, Arc<Program>)>,
+    pub(crate) value: Program,
+    /// The labels, sorted by name.
+    pub(crate) labels: Vec<(Arc<str>, Program)>,
 }
 
 /// The measured values of one aspect. One value that fails does not take the others with it.
@@ -44,98 +62,113 @@ pub struct MetricValue {
     pub labels: Vec<(Arc<str>, Value)>,
 }
 
-/// What programs came to for one request, each by itself. What more than one metric reads is evaluated once.
+/// What programs came to for one request, by their places. Each is evaluated once, when it is read first.
 #[derive(Debug)]
-struct Seen<'e>(Vec<(&'e Program, Operand<'e>)>);
-
-pub(super) fn evaluate(metrics: &[MetricParams], recorder: &mut Recorder<'_>) -> MetricsInstance {
-    let mut instance = MetricsInstance::default();
-    let mut seen = Seen::of_all(metrics);
-    for metric in metrics {
-        match metric.evaluate(&mut seen, recorder) {
-            Ok(value) => instance.values.push(value),
-            Err(error) => instance.errors.push(error),
-        }
-    }
-    instance
+struct Results<'e> {
+    programs: &'e [Program],
+    known: Vec<Option<Operand<'e>>>,
 }
 
-impl MetricParams {
-    pub(super) fn programs(&self) -> impl Iterator<Item = &Program> {
-        std::iter::once(&self.value).chain(self.labels.iter().map(|(_, program)| program)).map(Arc::as_ref)
+// === impl MetricsParams ===
+
+impl MetricsParams {
+    /// Metrics in document order, all compiled against one manifest.
+    pub(crate) fn new(compiled: Vec<CompiledMetric>) -> Self {
+        let (mut programs, mut places) = (Vec::new(), BTreeMap::new());
+        let mut place_of = |program: Program| {
+            *places.entry(program.text().to_owned()).or_insert_with(|| {
+                programs.push(program);
+                programs.len() - 1
+            })
+        };
+        let metrics = compiled
+            .into_iter()
+            .map(|CompiledMetric { descriptor, value, labels }| Metric {
+                descriptor,
+                value: place_of(value),
+                labels: labels.into_iter().map(|(name, program)| (name, place_of(program))).collect(),
+            })
+            .collect();
+        Self { programs, metrics }
     }
 
-    /// Makes one of the programs that say the same.
-    pub(crate) fn share_programs(metrics: &mut [Self]) {
-        let mut known: BTreeMap<String, Arc<Program>> = BTreeMap::new();
-        for Self { descriptor: _, value, labels } in metrics {
-            for program in std::iter::once(value).chain(labels.iter_mut().map(|(_, program)| program)) {
-                match known.get(program.text()) {
-                    Some(same) => *program = Arc::clone(same),
-                    None => drop(known.insert(program.text().to_owned(), Arc::clone(program))),
-                }
+    pub(super) fn programs(&self) -> &[Program] {
+        &self.programs
+    }
+
+    pub(super) fn evaluate(&self, recorder: &mut Recorder<'_>) -> MetricsInstance {
+        let mut instance = MetricsInstance::default();
+        let mut results = Results::new(self);
+        for metric in &self.metrics {
+            match metric.evaluate(&mut results, recorder) {
+                Ok(value) => instance.values.push(value),
+                Err(error) => instance.errors.push(error),
             }
         }
+        instance
     }
+}
 
-    fn evaluate<'e, 'r: 'e>(
-        &'e self,
-        seen: &mut Seen<'e>,
+// === impl Metric ===
+
+impl Metric {
+    fn evaluate<'r: 'e, 'e>(
+        &self,
+        results: &mut Results<'e>,
         recorder: &mut Recorder<'r>,
     ) -> Result<MetricValue, AspectError> {
-        let value = self.look(seen, recorder)?;
-        Ok(MetricValue { descriptor: Arc::clone(&self.descriptor), value, labels: self.labels(seen) })
+        let value = self.look(results, recorder)?;
+        Ok(MetricValue { descriptor: Arc::clone(&self.descriptor), value, labels: self.labels(results) })
     }
 
     /// The value; of the labels it is seen to that they are known.
-    fn look<'e, 'r: 'e>(
-        &'e self,
-        seen: &mut Seen<'e>,
+    fn look<'r: 'e, 'e>(
+        &self,
+        results: &mut Results<'e>,
         recorder: &mut Recorder<'r>,
     ) -> Result<Value, AspectError> {
         let metric = &self.descriptor.name;
-        let value = seen.evaluate(&self.value, || format!("the value of metric `{metric}`"), recorder)?;
+        let value = results.get(self.value, || format!("the value of metric `{metric}`"), recorder)?;
         let value = value.clone().into_value();
-        for (name, program) in &self.labels {
-            seen.evaluate(program, || format!("label `{name}` of metric `{metric}`"), recorder)?;
+        for (name, label) in &self.labels {
+            results.get(*label, || format!("label `{name}` of metric `{metric}`"), recorder)?;
         }
         Ok(value)
     }
 
     /// The labels, once they are known.
-    fn labels(&self, seen: &Seen<'_>) -> Vec<(Arc<str>, Value)> {
-        let known = |(name, program): &(Arc<str>, Arc<Program>)| {
-            Some((Arc::clone(name), seen.of(program)?.clone().into_value()))
+    fn labels(&self, results: &Results<'_>) -> Vec<(Arc<str>, Value)> {
+        let known = |(name, label): &(Arc<str>, usize)| {
+            Some((Arc::clone(name), results.known(*label)?.clone().into_value()))
         };
         self.labels.iter().filter_map(known).collect()
     }
 }
 
-impl<'e> Seen<'e> {
-    /// Nothing yet, with room for what all metrics read.
-    fn of_all(metrics: &[MetricParams]) -> Self {
-        Self(Vec::with_capacity(metrics.iter().map(|metric| 1 + metric.labels.len()).sum()))
+// === impl Results ===
+
+impl<'e> Results<'e> {
+    fn new(params: &'e MetricsParams) -> Self {
+        let programs = params.programs();
+        Self { programs, known: vec![None; programs.len()] }
     }
 
     /// What a program came to.
-    fn of(&self, program: &Program) -> Option<&Operand<'e>> {
-        self.0.iter().find(|(known, _)| std::ptr::eq(*known, program)).map(|(_, result)| result)
+    fn known(&self, place: usize) -> Option<&Operand<'e>> {
+        self.known[place].as_ref()
     }
 
     /// What a program comes to, or an error that says what it was for.
-    fn evaluate<'r: 'e>(
+    fn get<'r: 'e>(
         &mut self,
-        program: &'e Program,
+        place: usize,
         what: impl FnOnce() -> String,
         recorder: &mut Recorder<'r>,
     ) -> Result<&Operand<'e>, AspectError> {
-        let at = match self.0.iter().position(|(known, _)| std::ptr::eq(*known, program)) {
-            Some(at) => at,
-            None => {
-                self.0.push((program, operand(program, what, recorder)?));
-                self.0.len() - 1
-            }
+        let result = match self.known[place].take() {
+            Some(result) => result,
+            None => operand(&self.programs[place], what, recorder)?,
         };
-        Ok(&self.0[at].1)
+        Ok(self.known[place].insert(result))
     }
 }

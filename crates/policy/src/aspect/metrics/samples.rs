@@ -12,7 +12,7 @@ use checkcache::Recorder;
 use expr::Operand;
 
 use super::super::AspectError;
-use super::{MetricParams, Seen};
+use super::{Metric, MetricsParams, Results};
 use crate::{MetricDescriptor, limits};
 
 /// Values of one metric under the same labels.
@@ -30,7 +30,9 @@ pub struct MetricSamples {
 #[derive(Debug, Default)]
 pub struct Measurements {
     /// Of each metric, those whose labels were new last come last. What is far back may begin again.
-    metrics: Vec<Vec<MetricSamples>>,
+    metrics: Vec<(Arc<MetricDescriptor>, Vec<MetricSamples>)>,
+    /// The place after that of the metric that was measured last.
+    next: usize,
     count: usize,
 }
 
@@ -49,49 +51,60 @@ impl Measurements {
 
     /// Everything that was measured.
     pub fn into_samples(self) -> Vec<MetricSamples> {
-        self.metrics.into_iter().flatten().collect()
+        self.metrics.into_iter().flat_map(|(_, samples)| samples).collect()
     }
 
     /// Measures a request. What fails takes nothing else with it.
-    pub fn add(&mut self, metrics: &[MetricParams], recorder: &mut Recorder<'_>) -> Vec<AspectError> {
-        let mut seen = Seen::of_all(metrics);
-        metrics.iter().filter_map(|metric| self.add_one(metric, &mut seen, recorder).err()).collect()
+    pub fn add(&mut self, params: &MetricsParams, recorder: &mut Recorder<'_>) -> Vec<AspectError> {
+        let mut results = Results::new(params);
+        params
+            .metrics
+            .iter()
+            .filter_map(|metric| self.add_one(metric, &mut results, recorder).err())
+            .collect()
     }
 
-    fn add_one<'e, 'r: 'e>(
+    fn add_one<'r: 'e, 'e>(
         &mut self,
-        metric: &'e MetricParams,
-        seen: &mut Seen<'e>,
+        metric: &Metric,
+        results: &mut Results<'e>,
         recorder: &mut Recorder<'r>,
     ) -> Result<(), AspectError> {
-        let value = metric.look(seen, recorder)?;
+        let value = metric.look(results, recorder)?;
         self.count += 1;
-        let is_its = |all: &&mut Vec<MetricSamples>| {
-            all.first().is_some_and(|samples| Arc::ptr_eq(&samples.descriptor, &metric.descriptor))
-        };
-        let Some(all) = self.metrics.iter_mut().find(is_its) else {
-            self.metrics.push(vec![MetricSamples::new(metric, seen, value)]);
-            return Ok(());
-        };
+        let all = self.of(metric);
         let mut latest = all.iter_mut().rev().take(limits::RECENT_LABELS);
-        match latest.find(|samples| samples.are_of(metric, seen)) {
+        match latest.find(|samples| samples.are_under(metric, results)) {
             Some(samples) => samples.values.push(value),
-            None => all.push(MetricSamples::new(metric, seen, value)),
+            None => all.push(MetricSamples {
+                descriptor: Arc::clone(&metric.descriptor),
+                labels: metric.labels(results),
+                values: vec![value],
+            }),
         }
         Ok(())
+    }
+
+    /// What is gathered of a metric. Requests have the same metrics in the same order, so the one after the last is looked
+    /// at first.
+    fn of(&mut self, metric: &Metric) -> &mut Vec<MetricSamples> {
+        let is_its = |at: &usize| Arc::ptr_eq(&self.metrics[*at].0, &metric.descriptor);
+        let count = self.metrics.len();
+        let found = (self.next..count).chain(0..self.next).find(is_its);
+        let at = found.unwrap_or_else(|| {
+            self.metrics.push((Arc::clone(&metric.descriptor), Vec::new()));
+            count
+        });
+        self.next = at + 1;
+        &mut self.metrics[at].1
     }
 }
 
 // === impl MetricSamples ===
 
 impl MetricSamples {
-    fn new(metric: &MetricParams, seen: &Seen<'_>, value: Value) -> Self {
-        let descriptor = Arc::clone(&metric.descriptor);
-        Self { descriptor, labels: metric.labels(seen), values: vec![value] }
-    }
-
-    fn are_of(&self, metric: &MetricParams, seen: &Seen<'_>) -> bool {
-        let labels = metric.labels.iter().map(|(_, program)| seen.of(program).map(Operand::as_ref));
+    fn are_under(&self, metric: &Metric, results: &Results<'_>) -> bool {
+        let labels = metric.labels.iter().map(|(_, label)| results.known(*label).map(Operand::as_ref));
         self.labels.iter().map(|(_, label)| Some(label.as_ref())).eq(labels)
     }
 }
@@ -104,15 +117,16 @@ mod tests {
     use expr::compile;
     use proptest::prelude::*;
 
+    use super::super::CompiledMetric;
     use super::*;
     use crate::MetricKind;
 
-    fn metric(name: &str, labels: &[(&str, &str)]) -> MetricParams {
+    fn metric(name: &str, labels: &[(&str, &str)]) -> CompiledMetric {
         let manifest: BTreeMap<_, _> = ["a", "b", "n"]
             .into_iter()
             .map(|name| (name.into(), if name == "n" { ValueType::Int64 } else { ValueType::String }))
             .collect();
-        let program = |text: &str| Arc::new(compile(text, &manifest).unwrap());
+        let program = |text: &str| compile(text, &manifest).unwrap();
         let descriptor = MetricDescriptor {
             name: name.into(),
             display_name: String::new(),
@@ -122,7 +136,7 @@ mod tests {
             labels: labels.iter().map(|(name, _)| ((*name).into(), ValueType::String)).collect(),
             buckets: None,
         };
-        MetricParams {
+        CompiledMetric {
             descriptor: Arc::new(descriptor),
             value: program("n"),
             labels: labels.iter().map(|(name, text)| ((*name).into(), program(text))).collect(),
@@ -131,9 +145,9 @@ mod tests {
 
     #[test]
     fn values_under_the_same_labels_are_together() {
-        let mut metrics = [metric("counted", &[("a", "a"), ("b", "b | \"-\"")]), metric("plain", &[])];
-        MetricParams::share_programs(&mut metrics);
-        assert!(Arc::ptr_eq(&metrics[0].value, &metrics[1].value));
+        let metrics = vec![metric("counted", &[("a", "a"), ("b", "b | \"-\"")]), metric("plain", &[])];
+        let metrics = MetricsParams::new(metrics);
+        assert_eq!(metrics.programs().len(), 3, "the value is that of both");
         let mut measurements = Measurements::default();
         for (number, (a, b)) in
             [("x", None), ("y", Some("1")), ("x", None), ("x", Some("-"))].into_iter().enumerate()
@@ -158,7 +172,7 @@ mod tests {
 
     #[test]
     fn what_fails_takes_nothing_else_with_it() {
-        let metrics = [metric("labelled", &[("a", "a")]), metric("plain", &[])];
+        let metrics = MetricsParams::new(vec![metric("labelled", &[("a", "a")]), metric("plain", &[])]);
         let mut bag = Bag::new();
         bag.insert("n", 1);
         let mut measurements = Measurements::default();
@@ -172,7 +186,7 @@ mod tests {
         /// Whatever labels come in whatever order, more of them than are looked back for too.
         #[test]
         fn nothing_is_lost(labels in prop::collection::vec(0..limits::RECENT_LABELS * 3, 0..300)) {
-            let metrics = [metric("counted", &[("a", "a")])];
+            let metrics = MetricsParams::new(vec![metric("counted", &[("a", "a")])]);
             let mut measurements = Measurements::default();
             let mut expected: BTreeMap<String, Vec<Value>> = BTreeMap::new();
             for (number, label) in labels.iter().enumerate() {

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use super::super::descriptors::{is_empty, list_of};
 use super::super::expressions::{compile_as, labels};
 use super::{ParamsReader, descriptor_name, find};
-use crate::MetricParams;
+use crate::MetricsParams;
+use crate::aspect::CompiledMetric;
 use crate::diagnostic::Findings;
 use crate::document::{Fields, Node, Text};
 
 impl ParamsReader<'_> {
-    pub(super) fn metrics(&self, mut fields: Fields<'_>, findings: &mut Findings<'_>) -> Vec<MetricParams> {
+    pub(super) fn metrics(&self, mut fields: Fields<'_>, findings: &mut Findings<'_>) -> MetricsParams {
         let section = fields.take("metrics", findings);
         fields.finish(findings);
         let nodes = list_of(section, findings);
@@ -32,12 +33,11 @@ impl ParamsReader<'_> {
             }
             metrics.extend(metric);
         }
-        MetricParams::share_programs(&mut metrics);
-        metrics
+        MetricsParams::new(metrics)
     }
 
     /// The name that is given, and the metric if nothing is wrong with it.
-    fn metric(&self, node: &Node, findings: &mut Findings<'_>) -> Option<(Text, Option<MetricParams>)> {
+    fn metric(&self, node: &Node, findings: &mut Findings<'_>) -> Option<(Text, Option<CompiledMetric>)> {
         let mut fields = Fields::of(node, "a metric", findings)?;
         let name = descriptor_name(&mut fields, node.at, None, "metric", findings);
         let value = fields.take("value", findings);
@@ -62,7 +62,6 @@ impl ParamsReader<'_> {
         let at = label_nodes.map_or(name.at, |labels| labels.at);
         let labels = labels(label_nodes, at, &descriptor.labels, &descriptor.name, self.manifest(), findings);
         let descriptor = Arc::clone(descriptor);
-        let labels = labels.into_iter().map(|(name, program)| (name, Arc::new(program))).collect();
-        Some((name, value.map(|value| MetricParams { descriptor, value: Arc::new(value), labels })))
+        Some((name, value.map(|value| CompiledMetric { descriptor, value, labels })))
     }
 }
