@@ -9,12 +9,18 @@ mod abi;
 mod clock;
 mod context;
 
+/// Says where a panic was and why: all that anybody would see of it otherwise is a trap.
+fn tell(panic: &std::panic::PanicHookInfo<'_>) {
+    abi::log(abi::Level::Critical, &panic.to_string());
+}
+
 // The entry point is an exported function without mangling, which only unsafe code can declare.
 #[allow(unsafe_code, missing_docs, reason = "the macro of the SDK declares the module's entry point")]
 mod entry {
     use proxy_wasm::traits::RootContext;
 
     proxy_wasm::main! {{
+        std::panic::set_hook(Box::new(super::tell));
         proxy_wasm::set_root_context(|id| -> Box<dyn RootContext> { Box::new(super::context::Root::new(id)) });
     }}
 }

@@ -76,10 +76,6 @@ fn cargo(toolchain: &Toolchain, verb: &str) -> Command {
     // they should be the same whoever builds, and not tell where that was.
     command.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
     let mut flags = vec![format!("--remap-path-prefix={}=mixer", workspace::root().display())];
-    // Nobody would hear where a panic was: the proxy sees a trap, and nothing of what is said before one. The option is
-    // not stable yet; the variable opens it.
-    flags.push("-Zlocation-detail=none".to_owned());
-    command.env("RUSTC_BOOTSTRAP", "1");
     if let Some(home) = cargo_home() {
         flags.push(format!("--remap-path-prefix={}=cargo", home.display()));
     }

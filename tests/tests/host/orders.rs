@@ -358,6 +358,7 @@ fn what_the_sdk_does_not_take() -> Result<()> {
         vm.request(Stream::get("/a")).is_err(),
         "a call refused in another way than the two that Envoy has"
     );
+    assert!(vm.world().logged("panicked at ") && vm.world().logged(".rs:"), "the log says where");
 
     let Some(mut vm) = faulty("proxy_set_effective_context", Status::BadArgument)? else { return Ok(()) };
     vm.request(Stream::get("/a"))?;
