@@ -36,24 +36,6 @@ fn a_selector_and_aspects_in_two_items() {
 }
 
 #[test]
-fn rules_without_dashes() {
-    check_rules(
-        r#"rules:
-  aspects:
-    - kind: denials
-"#,
-        &expect![[r#"
-            error: expected a list for `rules`, found a map
-             --> scopes/global/subjects/global/rules.yml:2:3
-              |
-            2 |   aspects:
-              |   ^^^^^^^
-              = help: each item of a list begins with a dash: `- aspects:`
-        "#]],
-    );
-}
-
-#[test]
 fn aspects_without_dashes() {
     check_rules(
         r#"rules:
