@@ -8,6 +8,7 @@
 //! micro    the parts alone, in this process, by processor time
 //! server   the real `mixer` on one core, the load on another
 //! size     what the filter and the server take
+//! limit    the best that a figure that is short of its goal could be
 //! growth   how cost grows with entries, rules and attributes
 //! ```
 //!
@@ -90,7 +91,7 @@ struct Bench {
 }
 
 /// All of them, in the order of the page.
-const BENCHES: [Bench; 20] = [
+const BENCHES: [Bench; 24] = [
     Bench { name: "proxy/l1-nothing", run: proxy::hit_beside_nothing },
     Bench { name: "proxy/l1-authz", run: proxy::hit_beside_authorizer },
     Bench { name: "proxy/report-nothing", run: proxy::reporting_beside_nothing },
@@ -111,6 +112,10 @@ const BENCHES: [Bench; 20] = [
     Bench { name: "size/filter", run: size::filter },
     Bench { name: "size/vm", run: proxy::vm },
     Bench { name: "size/l2", run: size::l2 },
+    Bench { name: "limit/none-authz", run: proxy::none_beside_authorizer },
+    Bench { name: "limit/none-ratelimit", run: proxy::none_beside_limiter },
+    Bench { name: "limit/call-authz", run: proxy::calling_beside_authorizer },
+    Bench { name: "limit/l2-map", run: |effort| micro::lookup::map_beside_own(effort.micro()) },
 ];
 
 impl Effort {

@@ -35,6 +35,8 @@ enum Side {
     Ours { caches: bool, reports: bool, charges: bool },
     /// A module that does nothing.
     Nothing,
+    /// A module that asks the authoriser, and does nothing else.
+    Calling,
     /// No filter but the router, and whether Envoy logs over gRPC.
     Plain { logs: bool },
     /// `ext_authz`.
@@ -66,7 +68,7 @@ impl Stack {
         let folder = tempfile::Builder::new().prefix("mixer-bench-").tempdir()?;
         let application = Stub::Application.start().await?;
         let stub = match side {
-            Side::Authorizer => Some(Stub::Authorizer),
+            Side::Authorizer | Side::Calling => Some(Stub::Authorizer),
             Side::RateLimiter => Some(Stub::RateLimiter),
             Side::Plain { logs: true } => Some(Stub::LogSink),
             Side::Ours { .. } | Side::Nothing | Side::Plain { logs: false } => None,
@@ -153,6 +155,7 @@ fn bootstrap(side: Side, asked: Option<SocketAddr>, application: SocketAddr) -> 
             })
         }
         Side::Nothing => demo.with_module(&program("MIXER_NOTHING_WASM")?),
+        Side::Calling => demo.with_module(&program("MIXER_CALLING_WASM")?),
         Side::Plain { logs: false } => demo.without_filter(),
         Side::Plain { logs: true } => demo.without_filter().with_access_log(&json!({
             "name": "grpc",
@@ -211,14 +214,18 @@ fn rows(
     names: [&'static str; 2],
     what: [[&'static str; 2]; 2],
     sides: [Side; 2],
-    goal: Goal,
+    goal: Option<Goal>,
     effort: Effort,
 ) -> Result<Vec<Row>> {
     let [ours, beside] = sides;
     let mut rows = Vec::new();
     for ((name, what), protocol) in names.into_iter().zip(what).zip([Protocol::Http1, Protocol::Http2]) {
         let pair = block_on(compare(ours, beside, protocol, effort))?;
-        rows.push(Row::pair(name, what, "requests/s", &pair, goal));
+        let row = Row::beside(name.to_owned(), what.map(str::to_owned), "requests/s", &pair);
+        rows.push(match goal {
+            Some(goal) => row.with_goal(goal),
+            None => row,
+        });
     }
     Ok(rows)
 }
@@ -229,7 +236,7 @@ pub(crate) fn hit_beside_nothing(effort: Effort) -> Result<Vec<Row>> {
         ["HTTP/2, L1 hit, reports off", "a filter that does nothing"],
     ];
     let names = ["proxy/l1-nothing", "proxy/l1-nothing-h2"];
-    rows(names, what, [L1_HIT, Side::Nothing], Goal::AtLeast(0.85), effort)
+    rows(names, what, [L1_HIT, Side::Nothing], Some(Goal::AtLeast(0.85)), effort)
 }
 
 pub(crate) fn hit_beside_authorizer(effort: Effort) -> Result<Vec<Row>> {
@@ -238,7 +245,7 @@ pub(crate) fn hit_beside_authorizer(effort: Effort) -> Result<Vec<Row>> {
         ["HTTP/2, L1 hit, reports off", "ext_authz that always allows"],
     ];
     let names = ["proxy/l1-authz", "proxy/l1-authz-h2"];
-    rows(names, what, [L1_HIT, Side::Authorizer], Goal::AtLeast(2.5), effort)
+    rows(names, what, [L1_HIT, Side::Authorizer], Some(Goal::AtLeast(2.5)), effort)
 }
 
 pub(crate) fn reporting_beside_nothing(effort: Effort) -> Result<Vec<Row>> {
@@ -248,7 +255,7 @@ pub(crate) fn reporting_beside_nothing(effort: Effort) -> Result<Vec<Row>> {
     ];
     let ours = Side::Ours { caches: true, reports: true, charges: false };
     let names = ["proxy/report-nothing", "proxy/report-nothing-h2"];
-    rows(names, what, [ours, Side::Nothing], Goal::AtLeast(0.6), effort)
+    rows(names, what, [ours, Side::Nothing], Some(Goal::AtLeast(0.6)), effort)
 }
 
 pub(crate) fn miss_beside_authorizer(effort: Effort) -> Result<Vec<Row>> {
@@ -258,7 +265,7 @@ pub(crate) fn miss_beside_authorizer(effort: Effort) -> Result<Vec<Row>> {
     ];
     let ours = Side::Ours { caches: false, reports: false, charges: false };
     let names = ["proxy/l2-authz", "proxy/l2-authz-h2"];
-    rows(names, what, [ours, Side::Authorizer], Goal::AtLeast(1.0), effort)
+    rows(names, what, [ours, Side::Authorizer], Some(Goal::AtLeast(1.0)), effort)
 }
 
 pub(crate) fn quota_beside_limiter(effort: Effort) -> Result<Vec<Row>> {
@@ -268,7 +275,37 @@ pub(crate) fn quota_beside_limiter(effort: Effort) -> Result<Vec<Row>> {
     ];
     let ours = Side::Ours { caches: true, reports: false, charges: true };
     let names = ["proxy/quota-ratelimit", "proxy/quota-ratelimit-h2"];
-    rows(names, what, [ours, Side::RateLimiter], Goal::AtLeast(2.5), effort)
+    rows(names, what, [ours, Side::RateLimiter], Some(Goal::AtLeast(2.5)), effort)
+}
+
+/// What no filter can be faster than, beside `ext_authz`.
+pub(crate) fn none_beside_authorizer(effort: Effort) -> Result<Vec<Row>> {
+    let what = [
+        ["HTTP/1.1, no filter at all", "ext_authz that always allows"],
+        ["HTTP/2, no filter at all", "ext_authz that always allows"],
+    ];
+    let names = ["limit/none-authz", "limit/none-authz-h2"];
+    rows(names, what, [Side::Plain { logs: false }, Side::Authorizer], None, effort)
+}
+
+/// What no filter can be faster than, beside `ratelimit`.
+pub(crate) fn none_beside_limiter(effort: Effort) -> Result<Vec<Row>> {
+    let what = [
+        ["HTTP/1.1, no filter at all", "ratelimit that always allows"],
+        ["HTTP/2, no filter at all", "ratelimit that always allows"],
+    ];
+    let names = ["limit/none-ratelimit", "limit/none-ratelimit-h2"];
+    rows(names, what, [Side::Plain { logs: false }, Side::RateLimiter], None, effort)
+}
+
+/// What no filter in WebAssembly that asks about each request can be faster than, beside `ext_authz`.
+pub(crate) fn calling_beside_authorizer(effort: Effort) -> Result<Vec<Row>> {
+    let what = [
+        ["HTTP/1.1, a filter that makes an empty call", "ext_authz that always allows"],
+        ["HTTP/2, a filter that makes an empty call", "ext_authz that always allows"],
+    ];
+    let names = ["limit/call-authz", "limit/call-authz-h2"];
+    rows(names, what, [Side::Calling, Side::Authorizer], None, effort)
 }
 
 /// What reporting adds to a request, of Envoy and the server together, beside what logging over gRPC adds, of Envoy and

@@ -18,7 +18,8 @@ const GENERATORS: [(&str, &str); 2] = [("h2load", "nghttp2-client"), ("wrk", "wr
 /// Builds everything and becomes the benchmark.
 pub(crate) fn bench(arguments: &[OsString]) -> Result<()> {
     generators()?;
-    let (envoy, filter, nothing) = (envoy::binary()?, wasm::build()?, wasm::build_nothing()?);
+    let (envoy, filter) = (envoy::binary()?, wasm::build()?);
+    let (nothing, calling) = (wasm::build_nothing()?, wasm::build_calling()?);
     step("building the Mixer server and the benchmark in release", || {
         // Standard output belongs to the figures.
         run(cargo().args(["build", "--release", "--package", "cache-server", "--package", "bench", "--bins"]))
@@ -27,7 +28,7 @@ pub(crate) fn bench(arguments: &[OsString]) -> Result<()> {
     let mut bench = Command::new(binary("bench"));
     bench.current_dir(workspace::root()).args(arguments);
     bench.env("MIXER_ENVOY", envoy).env("MIXER_FILTER_WASM", filter).env("MIXER_SERVER", binary("mixer"));
-    replace(bench.env("MIXER_NOTHING_WASM", nothing))
+    replace(bench.env("MIXER_NOTHING_WASM", nothing).env("MIXER_CALLING_WASM", calling))
 }
 
 /// Counts instructions: of what has no need of servers, so that it is built quickly.

@@ -29,6 +29,11 @@ pub(crate) fn build_nothing() -> Result<PathBuf> {
     build_module("nothing-filter", "nothing_filter.wasm")
 }
 
+/// Builds the filter that asks a server and does nothing else, which others are measured beside.
+pub(crate) fn build_calling() -> Result<PathBuf> {
+    build_module("calling-filter", "calling_filter.wasm")
+}
+
 fn build_module(package: &str, file: &str) -> Result<PathBuf> {
     let toolchain = toolchain()?;
     step(&format!("building {file} ({toolchain})"), || {

@@ -92,3 +92,11 @@ pub(crate) fn shared_beside_own(rounds: usize) -> Result<Vec<Row>> {
     let what = ["L2 lookup, depth 4, 1,000,000 entries", "L1 lookup, 10,000 entries"];
     Ok(vec![Row::pair("micro/l2", what, "ns", &pair, Goal::AtMost(2.0))])
 }
+
+/// What no cache of a million entries can be faster than that compares keys in full.
+pub(crate) fn map_beside_own(rounds: usize) -> Result<Vec<Row>> {
+    let (mut own, keyed) = (Own::full(World::new(L1_ENTRIES, 1)), Keyed::full(L2_ENTRIES));
+    let pair = in_turn(rounds, || Ok(keyed.nanos()), || of_own(&mut own))?;
+    let what = ["hashbrown, 64-byte key, 1,000,000 entries", "L1 lookup, 10,000 entries"];
+    Ok(vec![Row::beside("limit/l2-map".to_owned(), what.map(str::to_owned), "ns", &pair)])
+}
