@@ -16,6 +16,7 @@ pub mod admin;
 pub mod api;
 pub mod cli;
 pub mod config_api;
+mod connection;
 pub mod exposition;
 pub mod l2;
 pub mod limits;

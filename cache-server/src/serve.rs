@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use attributes::Dictionary;
 use axum::Router;
+use futures::StreamExt as _;
 use proto::feed::feed_server::FeedServer;
 use thiserror::Error;
 use tokio::net::TcpListener;
@@ -21,6 +22,7 @@ use tonic_health::server::HealthReporter;
 
 use crate::admin::{self, Admin};
 use crate::api::{FeedService, MixerGrpc, MixerService};
+use crate::connection::Gathering;
 use crate::l2::L2;
 use crate::runtime::{Editor, Loads, Reloader, Runtime, Store, StoreAddress};
 use crate::telemetry::{self, Telemetry};
@@ -152,6 +154,7 @@ impl Server {
             .add_service(health_service)
             .add_service(reflection);
         let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+        let incoming = incoming.map(|connection| connection.map(Gathering));
         let draining = reached(stage.clone(), Stage::Draining);
         let grpc = tokio::spawn(async move {
             if let Err(error) = grpc.serve_with_incoming_shutdown(incoming, draining).await {
