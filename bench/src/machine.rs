@@ -5,19 +5,17 @@ use std::fs;
 use anyhow::Result;
 
 use crate::cores::Cores;
-use crate::row::{Row, to_table};
 
 /// What is said about the figures by those who looked at the profiles.
 const NOTES: &str = include_str!("../NOTES.md");
 
 /// Writes `bench/RESULTS.md`.
-pub(crate) fn write_page(rows: &[Row]) -> Result<()> {
+pub(crate) fn write_page(tables: &str) -> Result<()> {
     let page = format!(
         "# Results\n\nWritten by `cargo xtask bench`. Each figure and what stands beside it were measured in turn; figures are \
          medians,\nratios are those of the medians, and the spread is half the distance between the quartiles of the \
-         rounds' ratios.\n\n{}\n{}\n![How cost grows with entries, rules and attributes](growth.svg)\n\n{NOTES}",
-        description()?,
-        to_table(rows)
+         rounds' ratios.\n\n{}\n{tables}\n![How cost grows with entries, rules and attributes](growth.svg)\n\n{NOTES}",
+        description()?
     );
     fs::write(::tests::paths::root().join("bench/RESULTS.md"), page)?;
     Ok(())

@@ -9,6 +9,7 @@
 //! server   the real `mixer` on one core, the load on another
 //! size     what the filter and the server take
 //! limit    the best that a figure that is short of its goal could be
+//! profile  where the time goes, in Envoy and in the server
 //! growth   how cost grows with entries, rules and attributes
 //! ```
 //!
@@ -21,6 +22,7 @@ mod load;
 mod machine;
 mod micro;
 mod processor;
+mod profile;
 mod proxy;
 mod row;
 mod sample;
@@ -36,6 +38,7 @@ use clap::Parser;
 use mimalloc::MiMalloc;
 
 use crate::growth::{Curve, GROWTHS};
+use crate::profile::Profile;
 use crate::row::Row;
 use crate::stub::Stub;
 
@@ -118,6 +121,9 @@ const BENCHES: [Bench; 24] = [
     Bench { name: "limit/l2-map", run: |effort| micro::lookup::map_beside_own(effort.micro()) },
 ];
 
+/// The name by which profiles are asked for.
+const PROFILE: &str = "profile";
+
 impl Effort {
     fn micro(self) -> usize {
         self.rounds.unwrap_or(MICRO_ROUNDS)
@@ -142,7 +148,8 @@ fn run(arguments: &Arguments) -> Result<()> {
     if let Some(stub) = arguments.stub {
         return stub.serve();
     }
-    let all = BENCHES.iter().map(|bench| bench.name).chain(GROWTHS.iter().map(|growth| growth.name));
+    let benches = BENCHES.iter().map(|bench| bench.name);
+    let all = benches.chain([PROFILE]).chain(GROWTHS.iter().map(|growth| growth.name));
     let is_chosen = |name: &str| {
         arguments.names.is_empty() || arguments.names.iter().any(|beginning| name.starts_with(beginning))
     };
@@ -155,9 +162,10 @@ fn run(arguments: &Arguments) -> Result<()> {
     let effort = Effort { rounds: arguments.rounds, seconds: arguments.seconds };
     let measured = Measured::of(&chosen, effort)?;
     if arguments.json {
-        println!("{}", row::to_json(&measured.rows));
+        let profiles = measured.profiles.iter().flat_map(Profile::json);
+        println!("{}", row::to_json(measured.rows.iter().map(Row::json).chain(profiles)));
     } else {
-        print!("{}", row::to_table(&measured.rows));
+        print!("{}", measured.to_tables());
     }
     measured.write(arguments.names.is_empty())
 }
@@ -166,6 +174,7 @@ fn run(arguments: &Arguments) -> Result<()> {
 #[derive(Default)]
 struct Measured {
     rows: Vec<Row>,
+    profiles: Vec<Profile>,
     curves: Vec<Curve>,
     failed: Vec<&'static str>,
 }
@@ -177,6 +186,9 @@ impl Measured {
             if let Some(rows) = measured.attempt(bench.name, || (bench.run)(effort)) {
                 measured.rows.extend(rows);
             }
+        }
+        if chosen.contains(&PROFILE) {
+            measured.profiles = measured.attempt(PROFILE, || profile::all(effort)).unwrap_or_default();
         }
         for growth in GROWTHS.iter().filter(|growth| chosen.contains(&growth.name)) {
             if let Some(curve) = measured.attempt(growth.name, || growth.measure(effort)) {
@@ -196,6 +208,15 @@ impl Measured {
             .ok()
     }
 
+    /// What was measured, as tables of Markdown.
+    fn to_tables(&self) -> String {
+        let rows = if self.rows.is_empty() { String::new() } else { row::to_table(&self.rows) };
+        let profiles =
+            if self.profiles.is_empty() { String::new() } else { profile::to_table(&self.profiles) };
+        let between = if rows.is_empty() || profiles.is_empty() { "" } else { "\n" };
+        format!("{rows}{between}{profiles}")
+    }
+
     /// Keeps what is whole: the page when all was measured, the plot when all that grows was.
     fn write(&self, is_all: bool) -> Result<()> {
         ensure!(self.failed.is_empty(), "not measured: {}", self.failed.join(", "));
@@ -203,7 +224,7 @@ impl Measured {
             growth::write_plot(&self.curves)?;
         }
         if is_all {
-            machine::write_page(&self.rows)?;
+            machine::write_page(&self.to_tables())?;
         }
         Ok(())
     }

@@ -19,6 +19,7 @@ use tests::{Bootstrap, Client, Envoy, MixerServer};
 use crate::cores::Cores;
 use crate::load::{self, Protocol};
 use crate::processor::ProcessorTime;
+use crate::profile::{Profile, Profiled};
 use crate::row::{Goal, Row};
 use crate::sample::Pair;
 use crate::stub::{Running, Stub};
@@ -133,6 +134,31 @@ impl Stack {
         let is_ingress = |stat: &&Value| stat["name"] == "http.ingress.downstream_rq_completed";
         stats.filter(is_ingress).find_map(|stat| stat["value"].as_f64()).context("Envoy counts no requests")
     }
+}
+
+/// What a request over HTTP/1.1 takes in Envoy, in each way to answer it.
+pub(crate) fn profiles(effort: Effort) -> Result<Vec<Profile>> {
+    let ours = |caches, reports| Side::Ours { caches, reports, charges: false };
+    let ways = [
+        (["profile/none", "Envoy, no filter at all"], Side::Plain { logs: false }),
+        (["profile/nothing", "Envoy, a filter that does nothing"], Side::Nothing),
+        (["profile/l1-hit", "Envoy, L1 hit, reports off"], L1_HIT),
+        (["profile/reporting", "Envoy, L1 hit, metrics and access log"], ours(true, true)),
+        (["profile/l2-hit", "Envoy, L1 miss, L2 hit"], ours(false, false)),
+        (["profile/calling", "Envoy, a filter that makes an empty call"], Side::Calling),
+        (["profile/authz", "Envoy, ext_authz that always allows"], Side::Authorizer),
+        (["profile/log", "Envoy, gRPC access log"], Side::Plain { logs: true }),
+    ];
+    block_on(async {
+        let mut profiles = Vec::new();
+        for (names, side) in ways {
+            let mut stack = Stack::start(side).await?;
+            let id = stack.envoy.process().id();
+            let load = stack.rate(Protocol::Http1, effort);
+            profiles.push(Profile::of(names, Profiled::Envoy, id, load).await?);
+        }
+        Ok(profiles)
+    })
 }
 
 fn bootstrap(side: Side, asked: Option<SocketAddr>, application: SocketAddr) -> Result<Bootstrap> {

@@ -99,7 +99,8 @@ impl Row {
         ]
     }
 
-    fn json(&self) -> Value {
+    /// For machines.
+    pub(crate) fn json(&self) -> Value {
         json!({
             "name": self.name,
             "value": self.value,
@@ -114,9 +115,9 @@ impl Row {
 
 const HEADING: [&str; 9] = ["name", "what", "value", "unit", "beside", "ratio", "spread", "goal", "met"];
 
-/// All rows as one JSON object.
-pub(crate) fn to_json(rows: &[Row]) -> Value {
-    json!({ "rows": rows.iter().map(Row::json).collect::<Vec<_>>() })
+/// Rows as one JSON object.
+pub(crate) fn to_json(rows: impl Iterator<Item = Value>) -> Value {
+    json!({ "rows": rows.collect::<Vec<_>>() })
 }
 
 /// All rows as a table of Markdown, columns aligned so that it reads in a terminal too.
@@ -142,7 +143,7 @@ pub(crate) fn to_table(rows: &[Row]) -> String {
 }
 
 /// Three digits that count, or all before the point.
-fn figure(value: f64) -> String {
+pub(crate) fn figure(value: f64) -> String {
     match value.abs() {
         size if size >= 100.0 => format!("{value:.0}"),
         size if size >= 10.0 => format!("{value:.1}"),
@@ -181,7 +182,7 @@ mod tests {
         let missed = Row::pair("micro/x", ["ours", "theirs"], "ns", &pair, Goal::AtLeast(0.6));
         let alone = Row::alone("size/x", "bytes", "KiB", &Sample::new(vec![3.0]));
         assert_eq!(
-            to_json(&[met, missed, alone]),
+            to_json([met, missed, alone].iter().map(Row::json)),
             json!({ "rows": [
                 { "name": "micro/x", "value": 2.0, "unit": "ns", "beside": 4.0, "ratio": 0.5, "goal": "≤ 0.5",
                   "met": true },

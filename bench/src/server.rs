@@ -19,6 +19,7 @@ use crate::cores::Cores;
 use crate::load::Calls;
 use crate::micro::resolution::SUBJECTS;
 use crate::processor::ProcessorTime;
+use crate::profile::{Profile, Profiled};
 use crate::row::{Goal, Row};
 use crate::sample::Pair;
 use crate::stub::{Running, Stub};
@@ -167,6 +168,29 @@ pub(crate) fn cores(effort: Effort) -> Result<Vec<Row>> {
         ["Check, L2 hit, two cores (by processor time)", "one core"]
     };
     Ok(vec![Row::pair("server/cores", what, "calls/s", &pair, Goal::AtLeast(1.8))])
+}
+
+/// What a call takes, an empty one and ours, and what a message of a report takes.
+pub(crate) fn profiles(effort: Effort) -> Result<Vec<Profile>> {
+    block_on(async {
+        let place = Place::new(SUBJECTS)?;
+        let (mut server, empty) = (place.mixer(L2_ENTRIES, 1).await?, place.empty().await?);
+        let checks = check(place.folder.path())?;
+        let message = request::report(&request::dictionary()?, MESSAGES)?;
+        let reports = Calls::new(REPORT, &message, place.folder.path())?;
+        let (empty, server) = ((empty.id(), empty.address()), (server.process().id(), server.address()));
+        let calls = [
+            (["profile/empty", "an empty tonic call"], empty, &checks, 1),
+            (["profile/check", "Check, L2 hit"], server, &checks, 1),
+            (["profile/report", "a message of a report, 3 metrics"], server, &reports, MESSAGES),
+        ];
+        let mut profiles = Vec::new();
+        for (names, (id, address), calls, messages) in calls {
+            let rate = async { Ok(calls.rate(address, effort.seconds).await? * messages as f64) };
+            profiles.push(Profile::of(names, Profiled::Server, id, rate).await?);
+        }
+        Ok(profiles)
+    })
 }
 
 async fn checks_answered(server: &MixerServer) -> Result<f64> {

@@ -18,6 +18,7 @@ const GENERATORS: [(&str, &str); 2] = [("h2load", "nghttp2-client"), ("wrk", "wr
 /// Builds everything and becomes the benchmark.
 pub(crate) fn bench(arguments: &[OsString]) -> Result<()> {
     generators()?;
+    profiler();
     let (envoy, filter) = (envoy::binary()?, wasm::build()?);
     let (nothing, calling) = (wasm::build_nothing()?, wasm::build_calling()?);
     step("building the Mixer server and the benchmark in release", || {
@@ -44,6 +45,17 @@ pub(crate) fn guard(record: bool) -> Result<()> {
     })?;
     let mut pieces = Command::new(workspace::target().join("release/pieces"));
     step("counting instructions", || run(pieces.args(record.then_some("--record"))))
+}
+
+/// Installs `perf`, if it can be had: without it everything is measured but the profiles.
+fn profiler() {
+    let is_here = succeeds(Command::new("perf").arg("version").stdout(Stdio::null()));
+    if !is_here
+        && debian::is_here()
+        && let Err(error) = debian::install(&["linux-perf"])
+    {
+        eprintln!("  {error:#}");
+    }
 }
 
 /// Installs those that are missing.
