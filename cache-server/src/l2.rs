@@ -9,7 +9,6 @@
 
 mod flights;
 
-use std::borrow::Cow;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
@@ -17,7 +16,7 @@ use attributes::Bag;
 use checkcache::shared::{Felled, Hit, Lookup, SharedCache};
 use checkcache::{Limits, MissReason, Revision, Root, Statistics, Tick, Trace, Vacancy, Validity, Verdict};
 use futures::FutureExt as _;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use self::flights::{Boarding, Flights, Landing};
@@ -36,9 +35,9 @@ pub struct L2 {
 
 /// The answer to a check, from the cache or not.
 #[derive(Debug)]
-pub enum Answer {
-    /// From the cache.
-    Found(Hit),
+pub enum Answer<F> {
+    /// What was taken from the cache.
+    Found(F),
     /// Decided for this request or for an equal one.
     Decided {
         /// What was decided.
@@ -54,6 +53,13 @@ pub struct Decided {
     verdict: Arc<Verdict>,
     trace: Trace,
     is_failure: bool,
+}
+
+/// What it takes to renew a verdict.
+struct Permit {
+    vacancy: Vacancy,
+    /// Among those that are renewed.
+    place: OwnedSemaphorePermit,
 }
 
 /// A request to decide about.
@@ -77,34 +83,33 @@ impl L2 {
     }
 
     /// Answers a check: with what is stored, with what is being decided about an equal request, or with a decision of
-    /// its own.
-    pub async fn answer(
+    /// its own. Of what is stored, what is needed is taken at once.
+    pub async fn answer<F>(
         self: &Arc<Self>,
         active: &Arc<Active>,
         bag: Arc<Bag>,
         telemetry: &Arc<Telemetry>,
-    ) -> Answer {
-        let looked = self.cache.as_ref().map(|cache| cache.lookup(&root(active), &*bag, self.now()));
+        take: impl FnOnce(&SharedCache, &Hit<'_>) -> F,
+    ) -> Answer<F> {
+        let looked = self.cache.as_ref().map(|cache| {
+            let take = |hit: &Hit<'_>| (take(cache, hit), self.permit(hit));
+            cache.lookup(&root(active), &*bag, self.now(), take)
+        });
         // What all requests share is counted once more only by those that go on with it.
         let request = || Request { active: Arc::clone(active), bag, telemetry: Arc::clone(telemetry) };
         match looked {
             None => Answer::Decided { decided: request().decide().await, missed: None },
-            Some(Lookup::Hit(hit)) => {
-                if hit.is_ending() {
-                    self.renew(&hit, request());
+            Some(Lookup::Hit((found, permit))) => {
+                if let Some(permit) = permit {
+                    self.renew(permit, request());
                 }
-                Answer::Found(hit)
+                Answer::Found(found)
             }
             Some(Lookup::Miss(vacancy)) => {
                 let missed = Some(vacancy.reason());
                 Answer::Decided { decided: self.fly(vacancy, request()).await, missed }
             }
         }
-    }
-
-    /// What is said about a verdict that was found, kept from when it was said first; see [`SharedCache::written`].
-    pub fn written<'h>(&self, hit: &'h Hit, write: impl FnOnce(&Hit) -> Vec<u8>) -> Option<&'h [u8]> {
-        self.cache.as_ref()?.written(hit, write)
     }
 
     /// Forgets every verdict of other revisions.
@@ -159,26 +164,35 @@ impl L2 {
         }
     }
 
-    /// Begins to renew a verdict that is about to expire, if nobody has, and if not too many are.
-    fn renew(self: &Arc<Self>, hit: &Hit, request: Request) {
+    /// What it takes to renew a verdict that is about to expire, if nobody renews it, and if not too many are renewed.
+    fn permit(&self, hit: &Hit<'_>) -> Option<Permit> {
+        if !hit.is_ending() {
+            return None;
+        }
         // First the permit, since the right to renew is there only once.
-        let Ok(permit) = Arc::clone(&self.renewals).try_acquire_owned() else { return };
-        let Some(vacancy) = hit.renew() else { return };
+        let place = Arc::clone(&self.renewals).try_acquire_owned().ok()?;
+        Some(Permit { vacancy: hit.renew()?, place })
+    }
+
+    /// Begins to renew a verdict.
+    fn renew(self: &Arc<Self>, Permit { vacancy, place }: Permit, request: Request) {
         let key = self.flights.key(vacancy.generation(), &request.active, &request.bag);
         if let Boarding::Lead(landing, _) = self.flights.board(key) {
             request.telemetry.l2_renewals.increment();
             let l2 = Arc::clone(self);
             tokio::spawn(async move {
                 pilot(landing, &request.telemetry, l2.decide(vacancy, &request)).await;
-                drop(permit);
+                drop(place);
             });
         }
     }
 
     fn look_again(&self, request: &Request) -> Option<Arc<Decided>> {
-        let hit = self.cache.as_ref()?.look_again(&request.root(), &*request.bag, self.now())?;
-        let verdict = Verdict { validity: hit.validity(), ..hit.verdict().as_ref().clone() };
-        Some(Arc::new(Decided { verdict: Arc::new(verdict), trace: hit.trace(), is_failure: false }))
+        let take = |hit: &Hit<'_>| {
+            let verdict = Verdict { validity: hit.validity(), ..hit.verdict().as_ref().clone() };
+            Decided { verdict: Arc::new(verdict), trace: hit.trace(), is_failure: false }
+        };
+        self.cache.as_ref()?.look_again(&request.root(), &*request.bag, self.now(), take).map(Arc::new)
     }
 
     /// Decides about a request, and stores the verdict if it may be.
@@ -227,39 +241,7 @@ fn free(felled: Felled) {
 
 // === impl Answer ===
 
-impl Answer {
-    /// The verdict; its own validity is that from when it was decided.
-    pub fn verdict(&self) -> &Verdict {
-        match self {
-            Self::Found(hit) => hit.verdict(),
-            Self::Decided { decided, .. } => &decided.verdict,
-        }
-    }
-
-    /// For how long the verdict may be used from now on.
-    pub fn validity(&self) -> Validity {
-        match self {
-            Self::Found(hit) => hit.validity(),
-            Self::Decided { decided, .. } => decided.verdict.validity,
-        }
-    }
-
-    /// What was looked at to reach it.
-    pub fn trace(&self) -> Cow<'_, Trace> {
-        match self {
-            Self::Found(hit) => Cow::Owned(hit.trace()),
-            Self::Decided { decided, .. } => Cow::Borrowed(&decided.trace),
-        }
-    }
-
-    /// Whether it is a refusal because something failed.
-    pub fn is_failure(&self) -> bool {
-        match self {
-            Self::Found(_) => false,
-            Self::Decided { decided, .. } => decided.is_failure,
-        }
-    }
-
+impl<F> Answer<F> {
     /// What the cache had to do with it.
     pub fn cache_use(&self) -> CacheUse {
         match self {
@@ -273,6 +255,21 @@ impl Answer {
 // === impl Decided ===
 
 impl Decided {
+    /// The verdict.
+    pub fn verdict(&self) -> &Verdict {
+        &self.verdict
+    }
+
+    /// What was looked at to reach it.
+    pub fn trace(&self) -> &Trace {
+        &self.trace
+    }
+
+    /// Whether it is a refusal because something failed.
+    pub fn is_failure(&self) -> bool {
+        self.is_failure
+    }
+
     fn is_storable(&self) -> bool {
         match self.verdict.validity {
             // Every proxy would be handed the full number of uses.

@@ -187,7 +187,7 @@ impl Shared {
         let verdict = Arc::new(verdict());
         for number in 0..world.entries {
             let request = world.request(number);
-            if let shared::Lookup::Miss(vacancy) = cache.lookup(&ROOT, &request, NOW) {
+            if let shared::Lookup::Miss(vacancy) = cache.lookup(&ROOT, &request, NOW, |_| ()) {
                 cache.insert(vacancy, &ROOT, &request.trace(), Arc::clone(&verdict), NOW);
             }
         }
@@ -202,6 +202,7 @@ impl Shared {
     /// Whether request `number` hits.
     pub fn looks_up(&self, number: usize) -> bool {
         let request = self.world.request(number);
-        matches!(self.cache.lookup(&ROOT, black_box(&request), NOW), shared::Lookup::Hit(_))
+        let take = |hit: &shared::Hit<'_>| hit.validity();
+        matches!(self.cache.lookup(&ROOT, black_box(&request), NOW, take), shared::Lookup::Hit(_))
     }
 }

@@ -5,18 +5,36 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use attributes::wire::Expander;
-use checkcache::shared::Hit;
+use checkcache::shared::{Hit, SharedCache};
 use checkcache::wire::{encode_precondition, encode_quota};
-use checkcache::{Code, Revision, Validity, Verdict};
+use checkcache::{Code, Revision, Trace, Validity, Verdict};
 use prost::Message as _;
 use proto::v1::check_response::PreconditionResult;
 use proto::v1::{CheckRequest, CheckResponse};
 use tonic::Status;
 
+use super::reply::Precondition;
+use super::status::KnownWords;
 use super::{MixerService, Reply, demand, quota, status};
-use crate::l2::Answer;
+use crate::l2::{Answer, Decided};
 use crate::runtime::{Active, Allocation};
 use crate::telemetry::CheckResult;
+
+/// Who is to read what is said about a verdict.
+struct Reader<'s> {
+    words: &'s KnownWords,
+    /// How many of the words they have.
+    word_count: u32,
+    accepts_trace: bool,
+}
+
+/// What is taken from the cache.
+struct Found {
+    code: Code,
+    precondition: Precondition,
+}
+
+// === impl MixerService ===
 
 impl MixerService {
     pub(super) async fn answer_check(&self, request: CheckRequest) -> Result<Reply, Status> {
@@ -43,11 +61,19 @@ impl MixerService {
         }
 
         let bag = Arc::new(bag);
-        let answer = self.l2.answer(&active, Arc::clone(&bag), &self.telemetry).await;
-        let verdict = answer.verdict();
-        self.telemetry.check(result(verdict, answer.is_failure()), answer.cache_use(), begin.elapsed());
+        let reader = Reader { words: &self.words, word_count: global_word_count, accepts_trace };
+        let take = |cache: &SharedCache, hit: &Hit<'_>| Found {
+            code: hit.verdict().status.code,
+            precondition: reader.found(cache, hit),
+        };
+        let answer = self.l2.answer(&active, Arc::clone(&bag), &self.telemetry, take).await;
+        let (code, is_failure) = match &answer {
+            Answer::Found(found) => (found.code, false),
+            Answer::Decided { decided, .. } => (decided.verdict().status.code, decided.is_failure()),
+        };
+        self.telemetry.check(result(code, is_failure), answer.cache_use(), begin.elapsed());
         // Nothing is taken for what does not go ahead.
-        let allocations = if verdict.status.is_ok() {
+        let allocations = if code == Code::Ok {
             let asked = quota::asked(quotas, &deduplication_id);
             quota::allocate(&active, &bag, asked, &self.telemetry).await
         } else {
@@ -56,9 +82,8 @@ impl MixerService {
         let encode = |Allocation { grant, counted }: &Allocation| {
             encode_quota(grant, counted, &self.words.dictionary, global_word_count, accepts_trace)
         };
-        let is_kept = accepts_trace && global_word_count == self.words.count() && self.is_written(&answer);
         let message = CheckResponse {
-            precondition: (!is_kept).then(|| self.precondition(&answer, global_word_count, accepts_trace)),
+            precondition: None,
             quotas: allocations.iter().map(|(name, allocation)| (name.clone(), encode(allocation))).collect(),
             revision: if accepts_trace { revision.0 } else { 0 },
             hash_seed: if accepts_trace { self.hash_seed.to_vec() } else { Vec::new() },
@@ -66,10 +91,13 @@ impl MixerService {
             global_word_count: if accepts_trace { self.words.count() } else { 0 },
             dictionary_digest: if accepts_trace { self.words.digest() } else { 0 },
         };
-        Ok(match answer {
-            Answer::Found(hit) if is_kept => Reply::found(message, hit),
-            Answer::Found(_) | Answer::Decided { .. } => message.into(),
-        })
+        Ok(Reply::new(
+            message,
+            match answer {
+                Answer::Found(found) => found.precondition,
+                Answer::Decided { decided, .. } => Precondition::Message(Box::new(reader.decided(&decided))),
+            },
+        ))
     }
 
     /// The answer to a request that left out what may count. Nothing was decided, here or from the cache: what is not
@@ -86,23 +114,39 @@ impl MixerService {
             dictionary_digest: self.words.digest(),
         }
     }
+}
 
-    /// Whether what is said about a verdict, to whoever has all words and takes traces, is kept beside it.
-    fn is_written(&self, answer: &Answer) -> bool {
-        let Answer::Found(hit) = answer else { return false };
-        let write = |hit: &Hit| {
-            let dictionary = &self.words.dictionary;
-            // For how long the verdict may be used is added to it each time.
-            let (verdict, lasting) = (hit.verdict(), Validity::Revision);
-            encode_precondition(verdict, lasting, &hit.trace(), dictionary, self.words.count(), true)
-                .encode_to_vec()
-        };
-        self.l2.written(hit, write).is_some()
+// === impl Reader ===
+
+impl Reader<'_> {
+    /// What is said about a verdict that was found.
+    fn found(&self, cache: &SharedCache, hit: &Hit<'_>) -> Precondition {
+        match self.written(cache, hit) {
+            Some(text) => Precondition::Written { text: text.to_vec(), validity: hit.validity() },
+            None => {
+                let said = self.precondition(hit.verdict(), hit.validity(), &hit.trace());
+                Precondition::Message(Box::new(said))
+            }
+        }
     }
 
-    fn precondition(&self, answer: &Answer, word_count: u32, accepts_trace: bool) -> PreconditionResult {
-        let (verdict, validity, trace) = (answer.verdict(), answer.validity(), answer.trace());
-        encode_precondition(verdict, validity, &trace, &self.words.dictionary, word_count, accepts_trace)
+    /// What is said to whoever has all words and takes traces is kept beside the verdict.
+    fn written<'h>(&self, cache: &SharedCache, hit: &'h Hit<'_>) -> Option<&'h [u8]> {
+        if !self.accepts_trace || self.word_count != self.words.count() {
+            return None;
+        }
+        // For how long the verdict may be used is added to it each time.
+        let lasting = Validity::Revision;
+        cache.written(hit, |hit| self.precondition(hit.verdict(), lasting, &hit.trace()).encode_to_vec())
+    }
+
+    fn decided(&self, decided: &Decided) -> PreconditionResult {
+        self.precondition(decided.verdict(), decided.verdict().validity, decided.trace())
+    }
+
+    fn precondition(&self, verdict: &Verdict, validity: Validity, trace: &Trace) -> PreconditionResult {
+        let Self { words, word_count, accepts_trace } = *self;
+        encode_precondition(verdict, validity, trace, &words.dictionary, word_count, accepts_trace)
     }
 }
 
@@ -112,8 +156,8 @@ fn is_enough(active: &Active, demand_revision: u64) -> bool {
     demand_revision == 0 || active.covers_check(Revision(demand_revision))
 }
 
-fn result(verdict: &Verdict, is_failure: bool) -> CheckResult {
-    match verdict.status.code {
+fn result(code: Code, is_failure: bool) -> CheckResult {
+    match code {
         Code::Ok => CheckResult::Ok,
         _ if is_failure => CheckResult::Error,
         _ => CheckResult::Denied,

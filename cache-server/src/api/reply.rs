@@ -1,11 +1,11 @@
 //! Replies to checks as they are sent: what is the same each time that a verdict is found is written once.
 //!
-//! Between the answer and the socket. A reply whose verdict is in the cache borrows from it what was written about it
-//! before, and adds what is of this call: for how long the verdict may still be used, and quotas. On the wire a message
-//! may come in parts, and of a field that is there twice the last counts.
+//! Between the answer and the socket. A reply whose verdict is in the cache has a copy of what was written about it before,
+//! and adds what is of this call: for how long the verdict may still be used, and quotas. A copy costs less than a count
+//! of readers that all of them write to. On the wire a message may come in parts, and of a field that is there twice the
+//! last counts.
 
 use checkcache::Validity;
-use checkcache::shared::Hit;
 use checkcache::wire::encode_validity;
 use prost::Message as _;
 use prost::bytes::BufMut;
@@ -23,7 +23,15 @@ const PRECONDITION: u32 = 2;
 pub(super) struct Reply {
     message: CheckResponse,
     /// What the message's precondition is made of, if it is kept.
-    found: Option<Hit>,
+    found: Option<(Vec<u8>, Validity)>,
+}
+
+/// What is said about a verdict.
+pub(super) enum Precondition {
+    /// As it is kept beside the verdict, with how long it may be used.
+    Written { text: Vec<u8>, validity: Validity },
+    /// As a message.
+    Message(Box<PreconditionResult>),
 }
 
 /// How checks and replies are read and written.
@@ -37,9 +45,12 @@ pub(super) struct ReplyEncoder;
 // === impl Reply ===
 
 impl Reply {
-    /// With a precondition that is kept beside what was found.
-    pub(super) fn found(message: CheckResponse, hit: Hit) -> Self {
-        Self { message, found: Some(hit) }
+    /// A message with a precondition.
+    pub(super) fn new(message: CheckResponse, precondition: Precondition) -> Self {
+        match precondition {
+            Precondition::Written { text, validity } => Self { message, found: Some((text, validity)) },
+            Precondition::Message(said) => CheckResponse { precondition: Some(*said), ..message }.into(),
+        }
     }
 
     /// The message.
@@ -53,10 +64,8 @@ impl Reply {
     }
 
     fn write(&self, to: &mut impl BufMut) -> Result<(), Status> {
-        if let Some((text, validity)) =
-            self.found.as_ref().and_then(|hit| Some((hit.written()?, hit.validity())))
-        {
-            let left = left(validity);
+        if let Some((text, validity)) = &self.found {
+            let left = left(*validity);
             let length = text.len() + left.encoded_len();
             if to.remaining_mut() < key_len(PRECONDITION) + encoded_len_varint(length as u64) + length {
                 return Err(Status::internal("the reply is larger than there is room for"));

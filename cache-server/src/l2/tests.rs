@@ -265,6 +265,7 @@ async fn a_flight_that_comes_to_nothing_harms_nobody() {
             &Root { revision: active.snapshot.revision(), quota: None },
             &*bag,
             Tick(0),
+            |_| (),
         ) else {
             panic!("nothing is stored")
         };

@@ -52,7 +52,7 @@ fn main() {
         }
         let trace = recorder.into_trace();
         let verdict = Verdict::new(Status::new(Code::Ok, ""), Validity::Revision);
-        if let shared::Lookup::Miss(vacancy) = shared.lookup(&root, bag, now) {
+        if let shared::Lookup::Miss(vacancy) = shared.lookup(&root, bag, now, |_| ()) {
             shared.insert(vacancy, &root, &trace, Arc::new(verdict.clone()), now);
         }
         for own in &mut own {
@@ -61,7 +61,7 @@ fn main() {
             }
         }
     }
-    let look = |bag: &Bag| matches!(shared.lookup(&root, bag, now), shared::Lookup::Hit(_));
+    let look = |bag: &Bag| matches!(shared.lookup(&root, bag, now, |_| ()), shared::Lookup::Hit(()));
     let look_in = |own: &mut CheckCache, bag: &Bag| matches!(own.lookup(&root, bag, now), Lookup::Hit(_));
     let one = time("own             ", |bag| look_in(&mut own[0], bag), &bags);
     let other = time("shared          ", look, &bags);

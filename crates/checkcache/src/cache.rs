@@ -267,9 +267,11 @@ impl CheckCache {
         let is_new = !self.roots.iter().any(|(r, _)| r.revision == root.revision);
         let is_successor = is_new && (self.is_succession || !self.roots.is_empty());
         let mut reason = if is_successor { MissReason::Revision } else { MissReason::Cold };
+        let grown = self.grown();
         let mut trees = self.trees(root).iter();
-        let found = trees.find_map(|tree| walk::walk(&self.grown(), *tree, source, now, &mut reason));
-        (found.map(|(node, _)| node), reason)
+        let step = |at: &NodeId| walk::step(&grown, at, source);
+        let found = trees.find_map(|tree| walk::walk(&grown, *tree, now, &mut reason, step));
+        (found, reason)
     }
 
     /// The node at the end of a trace, made if it is not there.
@@ -380,9 +382,8 @@ impl Statistics {
 
 // === impl Grown ===
 
-impl<'c> walk::Tree for Grown<'c> {
+impl walk::Tree for Grown<'_> {
     type At = NodeId;
-    type Leaf = &'c Life;
 
     #[inline]
     fn question<'a>(&'a self, at: &'a NodeId) -> Option<&'a Arc<Question>> {
@@ -395,13 +396,8 @@ impl<'c> walk::Tree for Grown<'c> {
     }
 
     #[inline]
-    fn leaf(&self, at: &NodeId) -> Option<&'c Life> {
+    fn life<'a>(&'a self, at: &'a NodeId) -> Option<&'a Life> {
         self.nodes.life(*at)
-    }
-
-    #[inline]
-    fn life<'a>(life: &'a &'c Life) -> &'a Life {
-        life
     }
 }
 

@@ -9,7 +9,7 @@ use crate::{Outcome, OutcomeRef};
 const ROOM: usize = 38;
 
 /// An outcome in a node.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Kept {
     /// Text, and how much of the room it takes.
     Short { len: u8, room: [u8; ROOM] },

@@ -89,11 +89,12 @@ impl Caches for SharedCache {
         now: Tick,
         evaluate: impl Fn(&mut Recorder<'_>) -> Verdict,
     ) -> (Verdict, bool) {
-        let vacancy = match self.lookup(root, bag, now) {
-            shared::Lookup::Hit(hit) => {
-                assert!(hit.trace().holds_for(bag));
-                return (hit.verdict().as_ref().clone(), true);
-            }
+        let take = |hit: &shared::Hit<'_>| {
+            assert!(hit.trace().holds_for(bag));
+            hit.verdict().as_ref().clone()
+        };
+        let vacancy = match self.lookup(root, bag, now, take) {
+            shared::Lookup::Hit(verdict) => return (verdict, true),
             shared::Lookup::Miss(vacancy) => vacancy,
         };
         let (verdict, trace) = fresh(bag, evaluate);
@@ -131,12 +132,13 @@ impl Caches for Series {
             Lookup::Hit(hit) => return (hit.verdict().clone(), true),
             Lookup::Miss(vacancy) => vacancy,
         };
-        let (verdict, trace, is_hit) = match self.second.lookup(root, bag, now) {
-            shared::Lookup::Hit(hit) => {
-                // What is handed on is good for what is left of it.
-                let verdict = Verdict { validity: hit.validity(), ..hit.verdict().as_ref().clone() };
-                (verdict, hit.trace(), true)
-            }
+        let take = |hit: &shared::Hit<'_>| {
+            // What is handed on is good for what is left of it.
+            let verdict = Verdict { validity: hit.validity(), ..hit.verdict().as_ref().clone() };
+            (verdict, hit.trace(), true)
+        };
+        let (verdict, trace, is_hit) = match self.second.lookup(root, bag, now, take) {
+            shared::Lookup::Hit(taken) => taken,
             shared::Lookup::Miss(vacancy) => {
                 let (verdict, trace) = fresh(bag, evaluate);
                 self.second.insert(vacancy, root, &trace, Arc::new(verdict.clone()), now);

@@ -1,13 +1,15 @@
 //! The check cache for many threads: the same trees and the same walk as [`CheckCache`](crate::CheckCache), shared.
 //!
 //! Readers never wait, neither for one another nor for a writer: they load one pointer, and walk a table without
-//! locks. Writers take turns. What is evicted is chosen by a ring with a second chance instead of a list of uses, since
+//! locks. What they find they borrow, while they hold on to the table, and so they write to nothing that others read.
+//! Writers take turns. What is evicted is chosen by a ring with a second chance instead of a list of uses, since
 //! readers would have to write to that.
 //!
 //! A verdict with a limited number of uses is not stored: whoever asks would be handed the full number.
 
 mod counters;
 mod forest;
+mod plot;
 mod sync;
 mod tree;
 mod written;
@@ -18,8 +20,8 @@ use std::sync::Arc;
 use attributes::AttributeSource;
 
 use self::counters::Counters;
-use self::forest::{Forest, Insertion, Look, Plot};
-use self::tree::{Leaf, Node};
+use self::forest::{Forest, Found, Insertion, Look};
+use self::plot::Plot;
 use self::written::{Space, Written};
 use crate::life::Life;
 use crate::{Limits, MissReason, Revision, Root, Statistics, Tick, Trace, Vacancy, Validity, Verdict, walk};
@@ -35,19 +37,17 @@ pub struct SharedCache {
 
 /// What a lookup found.
 #[derive(Debug)]
-pub enum Lookup {
-    /// A verdict.
-    Hit(Hit),
+pub enum Lookup<R> {
+    /// What was made of a verdict.
+    Hit(R),
     /// Nothing that can be used.
     Miss(Vacancy),
 }
 
 /// A verdict that was found. Stays what it is whatever becomes of the cache.
-pub struct Hit {
-    node: Arc<Node>,
-    leaf: Arc<Leaf>,
+pub struct Hit<'c> {
+    found: Found<'c>,
     now: Tick,
-    generation: u64,
 }
 
 /// What was taken out at once, as much memory as it may be. No reader can find it any more; it is freed when this is
@@ -66,15 +66,25 @@ impl SharedCache {
         Self { limits, forest: Forest::new(limits, seed), counters: Counters::default(), written }
     }
 
-    /// Looks for a verdict that holds for a request at a time. Leaves no trace of its own.
-    pub fn lookup(&self, root: &Root, source: &(impl AttributeSource + ?Sized), now: Tick) -> Lookup {
-        let Look { found, reason, generation } = self.forest.look(root, source, now);
+    /// Looks for a verdict that holds for a request at a time, and takes from it what is needed. Leaves no trace of its
+    /// own.
+    ///
+    /// What goes out of the cache meanwhile is not freed before the verdict is let go, so do not wait for anything.
+    pub fn lookup<R>(
+        &self,
+        root: &Root,
+        source: &(impl AttributeSource + ?Sized),
+        now: Tick,
+        take: impl FnOnce(&Hit<'_>) -> R,
+    ) -> Lookup<R> {
+        let take = |found: Found<'_>| {
+            self.counters.hit();
+            found.leaf.touch();
+            take(&Hit { found, now })
+        };
+        let Look { found, reason, generation } = self.forest.look(root, source, now, take);
         match found {
-            Some((node, leaf)) => {
-                self.counters.hit();
-                node.touch();
-                Lookup::Hit(Hit { node, leaf, now, generation })
-            }
+            Some(taken) => Lookup::Hit(taken),
             None => {
                 self.counters.miss(reason);
                 Lookup::Miss(Vacancy::new(reason, generation))
@@ -83,27 +93,27 @@ impl SharedCache {
     }
 
     /// Looks once more after a miss, in case that somebody else has stored the verdict since. Counts as no lookup.
-    pub fn look_again(
+    pub fn look_again<R>(
         &self,
         root: &Root,
         source: &(impl AttributeSource + ?Sized),
         now: Tick,
-    ) -> Option<Hit> {
-        let Look { found, reason: _, generation } = self.forest.look(root, source, now);
-        found.map(|(node, leaf)| Hit { node, leaf, now, generation })
+        take: impl FnOnce(&Hit<'_>) -> R,
+    ) -> Option<R> {
+        self.forest.look(root, source, now, |found| take(&Hit { found, now })).found
     }
 
     /// What is said about a verdict that was found, kept from when it was said first. `None` if there is no room to keep
     /// it: then it has to be written each time.
     ///
     /// What is written must follow from the hit alone, but for its time, and be the same whoever asks.
-    pub fn written<'h>(&self, hit: &'h Hit, write: impl FnOnce(&Hit) -> Vec<u8>) -> Option<&'h [u8]> {
-        if hit.leaf.written.get().is_none()
+    pub fn written<'h>(&self, hit: &'h Hit<'_>, write: impl FnOnce(&Hit<'_>) -> Vec<u8>) -> Option<&'h [u8]> {
+        if hit.found.leaf.written.get().is_none()
             && !self.written.is_full()
             && let Some(written) = self.written.keep(write(hit))
         {
             // Somebody else may have been faster, with the same.
-            let _ = hit.leaf.written.set(written);
+            let _ = hit.found.leaf.written.set(written);
         }
         hit.written()
     }
@@ -155,36 +165,36 @@ impl SharedCache {
 
 // === impl Hit ===
 
-impl Hit {
+impl Hit<'_> {
     /// The verdict as it was stored.
     pub fn verdict(&self) -> &Arc<Verdict> {
-        &self.leaf.verdict
+        &self.found.leaf.verdict
     }
 
     /// How long the verdict may be used from the lookup on.
     pub fn validity(&self) -> Validity {
-        self.leaf.life.left(self.now)
+        self.found.leaf.life.left(self.now)
     }
 
     /// The trace that the verdict was stored under.
     pub fn trace(&self) -> Trace {
-        self.node.trace()
+        self.found.place.trace()
     }
 
     /// What is said about the verdict, if it is kept.
     pub fn written(&self) -> Option<&[u8]> {
-        self.leaf.written.get().map(Written::text)
+        self.found.leaf.written.get().map(Written::text)
     }
 
     /// Whether the verdict is in the last tenth of its life, so that it is worth renewing.
     pub fn is_ending(&self) -> bool {
-        self.leaf.life.is_ending(self.now)
+        self.found.leaf.life.is_ending(self.now)
     }
 
     /// The right to renew a verdict that is in the last tenth of its life. One caller gets it, once for each life.
     pub fn renew(&self) -> Option<Vacancy> {
-        let is_first = self.is_ending() && self.leaf.begin_renewal();
-        is_first.then(|| Vacancy::new(MissReason::Ending, self.generation))
+        let is_first = self.is_ending() && self.found.leaf.begin_renewal();
+        is_first.then(|| Vacancy::new(MissReason::Ending, self.found.generation))
     }
 }
 
@@ -197,9 +207,9 @@ impl Felled {
     }
 }
 
-impl fmt::Debug for Hit {
+impl fmt::Debug for Hit<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Hit").field("leaf", &self.leaf).field("now", &self.now).finish_non_exhaustive()
+        f.debug_struct("Hit").field("leaf", self.found.leaf).field("now", &self.now).finish_non_exhaustive()
     }
 }
 

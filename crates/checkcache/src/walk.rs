@@ -12,9 +12,7 @@ use crate::{MissReason, Observation, OutcomeRef, Question, Tick, Trace, limits};
 /// A way to store a tree of traces.
 pub(crate) trait Tree {
     /// A node.
-    type At: Clone;
-    /// A stored verdict.
-    type Leaf;
+    type At;
 
     /// What a node asks.
     fn question<'a>(&'a self, at: &'a Self::At) -> Option<&'a Arc<Question>>;
@@ -22,31 +20,36 @@ pub(crate) trait Tree {
     /// Where an outcome leads.
     fn child(&self, at: &Self::At, outcome: &OutcomeRef<'_>) -> Option<Self::At>;
 
-    /// The verdict at a node.
-    fn leaf(&self, at: &Self::At) -> Option<Self::Leaf>;
-
-    /// What is left of its validity.
-    fn life(leaf: &Self::Leaf) -> &Life;
+    /// What is left of the validity of the verdict at a node, if it has one.
+    fn life<'a>(&'a self, at: &'a Self::At) -> Option<&'a Life>;
 }
 
-/// Finds the first node on a request's way whose verdict can be used. If there is one that cannot, leaves behind why.
+/// Finds the first node on a request's way whose verdict can be used, taking steps. If there is one that cannot, leaves
+/// behind why.
+#[inline]
 pub(crate) fn walk<T: Tree>(
     tree: &T,
     root: T::At,
-    source: &(impl AttributeSource + ?Sized),
     now: Tick,
     reason: &mut MissReason,
-) -> Option<(T::At, T::Leaf)> {
+    mut step: impl FnMut(&T::At) -> Option<T::At>,
+) -> Option<T::At> {
     let mut at = root;
     loop {
-        if let Some(leaf) = tree.leaf(&at) {
-            match T::life(&leaf).unusable(now) {
-                None => return Some((at, leaf)),
+        if let Some(life) = tree.life(&at) {
+            match life.unusable(now) {
+                None => return Some(at),
                 Some(why) => *reason = why,
             }
         }
-        at = tree.child(&at, &tree.question(&at)?.ask(source))?;
+        at = step(&at)?;
     }
+}
+
+/// Where a request gets to from a node.
+#[inline]
+pub(crate) fn step<T: Tree>(tree: &T, at: &T::At, source: &(impl AttributeSource + ?Sized)) -> Option<T::At> {
+    tree.child(at, &tree.question(at)?.ask(source))
 }
 
 /// Whether a trace asks nothing else where a tree asks something.

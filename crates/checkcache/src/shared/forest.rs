@@ -3,20 +3,18 @@
 //! Readers get the list of trees by one load of a pointer and never meet a lock. Whatever changes the list makes a new
 //! one. Writers take turns.
 //!
-//! Invariants: every node but the first of a tree leads to a leaf. A node is in its plot's ring exactly once as long as
-//! it has a leaf, and not otherwise. The [`Limits`] hold whenever no writer is at work.
+//! Invariants, whenever no writer is at work: every tree has a verdict, and the [`Limits`] hold.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use attributes::AttributeSource;
 
-use super::sync::{ArcSwap, Mutex, Ordering, PoisonError};
-use super::tree::{Leaf, Node, Tree};
+use super::plot::{Held, Plot};
+use super::sync::{ArcSwap, Mutex, PoisonError};
+use super::tree::{Leaf, Place, Tree};
 use crate::generation::Generations;
 use crate::life::Life;
-use crate::questions::Questions;
-use crate::{Limits, MissReason, Observation, Revision, Root, Statistics, Tick, Trace, Verdict, limits};
+use crate::{Limits, MissReason, Revision, Root, Statistics, Tick, Trace, Verdict, limits};
 
 #[derive(Debug)]
 pub(super) struct Forest {
@@ -35,9 +33,16 @@ struct Published {
     trees: Vec<Arc<Tree>>,
 }
 
-/// What a lookup came to.
-pub(super) struct Look {
-    pub(super) found: Option<(Arc<Node>, Arc<Leaf>)>,
+/// What a lookup found.
+pub(super) struct Found<'t> {
+    pub(super) place: &'t Place,
+    pub(super) leaf: &'t Leaf,
+    pub(super) generation: u64,
+}
+
+/// What a lookup came to, with what was made of what it found.
+pub(super) struct Look<R> {
+    pub(super) found: Option<R>,
     pub(super) reason: MissReason,
     pub(super) generation: u64,
 }
@@ -55,26 +60,8 @@ struct Writer {
     generations: Generations,
     is_succession: bool,
     plots: Vec<Plot>,
-    next_number: u64,
     evictions: u64,
     replaced_trees: u64,
-}
-
-/// A tree with what only the writer needs.
-#[derive(Debug)]
-pub(super) struct Plot {
-    tree: Arc<Tree>,
-    /// The nodes with leaves, those that will be looked at next for eviction first.
-    ring: VecDeque<Arc<Node>>,
-    questions: Questions,
-    held: Held,
-}
-
-#[derive(Debug, Clone, Copy, Default)]
-struct Held {
-    leaves: usize,
-    nodes: usize,
-    bytes: usize,
 }
 
 // === impl Forest ===
@@ -89,13 +76,27 @@ impl Forest {
         }
     }
 
-    /// Looks for a verdict that holds for a request at a time.
-    pub(super) fn look(&self, root: &Root, source: &(impl AttributeSource + ?Sized), now: Tick) -> Look {
+    /// Looks for a verdict that holds for a request at a time, and makes something of it.
+    pub(super) fn look<R>(
+        &self,
+        root: &Root,
+        source: &(impl AttributeSource + ?Sized),
+        now: Tick,
+        take: impl FnOnce(Found<'_>) -> R,
+    ) -> Look<R> {
         let published = self.published.load();
+        let generation = published.generation;
         let mut reason = published.first_reason(root.revision);
-        let mut trees = published.trees.iter().filter(|tree| tree.root == *root);
-        let found = trees.find_map(|tree| tree.find(source, now, &mut reason));
-        Look { found, reason, generation: published.generation }
+        for tree in published.trees.iter().filter(|tree| tree.root == *root) {
+            let view = tree.view();
+            if let Some(at) = view.find(source, now, &mut reason)
+                && let Some(leaf) = &at.value().leaf
+            {
+                let found = Some(take(Found { place: at.key(), leaf, generation }));
+                return Look { found, reason, generation };
+            }
+        }
+        Look { found: None, reason, generation }
     }
 
     /// Stores a verdict under its trace. What had to go is returned, so that it is freed where the caller likes.
@@ -117,7 +118,7 @@ impl Forest {
         let plots = writer.plots.len();
         let at = writer.plot_for(root, trace, self.seed, &mut gone);
         if let Some(plot) = writer.plots.get_mut(at) {
-            plot.grow(trace, Leaf::new(verdict, life), &mut writer.next_number);
+            plot.grow(trace, Leaf::new(verdict, life));
         }
         writer.evict(self.limits, now, &mut gone);
         if writer.plots.len() != plots || !gone.is_empty() {
@@ -187,7 +188,7 @@ impl Writer {
     /// Where the plot is whose tree a trace fits into, made if there is none.
     fn plot_for(&mut self, root: &Root, trace: &Trace, seed: [u8; 16], gone: &mut Vec<Plot>) -> usize {
         let mut same_root = self.plots.iter().enumerate().filter(|(_, plot)| plot.tree.root == *root);
-        if let Some((at, _)) = same_root.clone().find(|(_, plot)| plot.tree.fits(trace)) {
+        if let Some((at, _)) = same_root.clone().find(|(_, plot)| plot.tree.view().fits(trace)) {
             return at;
         }
         if same_root.clone().count() >= limits::TREES
@@ -196,9 +197,7 @@ impl Writer {
             gone.push(self.plots.remove(oldest));
             self.replaced_trees += 1;
         }
-        let tree = Tree::new(root.clone(), self.next_number, seed);
-        self.next_number += 1;
-        self.plots.push(Plot::new(tree, seed));
+        self.plots.push(Plot::new(Tree::new(root.clone(), seed), seed));
         self.plots.len() - 1
     }
 
@@ -224,86 +223,5 @@ impl Writer {
             nodes: sum.nodes + plot.held.nodes,
             bytes: sum.bytes + plot.held.bytes,
         })
-    }
-}
-
-impl Held {
-    fn exceeds(self, limits: Limits) -> bool {
-        self.leaves > limits.leaves || self.nodes > limits.nodes || self.bytes > limits.bytes
-    }
-}
-
-// === impl Plot ===
-
-impl Plot {
-    fn new(tree: Tree, seed: [u8; 16]) -> Self {
-        let bytes = size_of::<Tree>() + tree.trunk.0.weight();
-        let held = Held { leaves: 0, nodes: 1, bytes };
-        Self { tree: Arc::new(tree), ring: VecDeque::new(), questions: Questions::new(seed), held }
-    }
-
-    pub(super) fn leaves(&self) -> usize {
-        self.held.leaves
-    }
-
-    /// Puts a leaf at the end of a trace that fits.
-    fn grow(&mut self, trace: &Trace, leaf: Leaf, next_number: &mut u64) {
-        let mut at = Arc::clone(&self.tree.trunk.0);
-        for Observation { question, outcome } in trace.observations() {
-            // Before the child, so that no reader gets to the child another way.
-            self.held.bytes += at.ask(question, &mut self.questions);
-            at = match self.tree.child(&at, &outcome.as_ref()) {
-                Some(next) => next,
-                None => {
-                    let next = self.tree.add(*next_number, &at, outcome.clone());
-                    *next_number += 1;
-                    self.held.nodes += 1;
-                    self.held.bytes += next.weight();
-                    next
-                }
-            };
-        }
-        self.held.bytes += leaf.weight();
-        match at.set_leaf(Some(Arc::new(leaf))) {
-            Some(before) => self.held.bytes -= before.weight(),
-            None => {
-                self.held.leaves += 1;
-                self.ring.push_back(at);
-            }
-        }
-    }
-
-    /// Takes out one verdict: one that was not found since the ring last came by, or whose time is up, if there is one
-    /// among the next few.
-    fn evict(&mut self, now: Tick) {
-        let mut spared = 0;
-        while let Some(node) = self.ring.pop_front() {
-            let is_alive = node.leaf().is_some_and(|leaf| leaf.life.unusable(now).is_none());
-            if is_alive && node.take_use() && spared < limits::SECOND_CHANCES {
-                spared += 1;
-                self.ring.push_back(node);
-                continue;
-            }
-            if let Some(leaf) = node.set_leaf(None) {
-                self.held.leaves -= 1;
-                self.held.bytes -= leaf.weight();
-            }
-            self.prune(node);
-            return;
-        }
-    }
-
-    /// Takes out a node that leads nowhere, and then its parent if that came to lead nowhere.
-    fn prune(&mut self, from: Arc<Node>) {
-        let mut at = from;
-        while at.children.load(Ordering::Relaxed) == 0
-            && at.leaf().is_none()
-            && let Some(parent) = self.tree.remove(&at)
-        {
-            self.held.nodes -= 1;
-            self.held.bytes -= at.weight();
-            self.held.bytes -= at.question().map_or(0, |question| self.questions.forget(question));
-            at = parent;
-        }
     }
 }

@@ -3,47 +3,43 @@
 pub(super) use std::sync::atomic::{AtomicBool, Ordering};
 pub(super) use std::sync::{Mutex, PoisonError};
 
-pub(super) use arc_swap::{ArcSwap, ArcSwapOption};
+pub(super) use arc_swap::ArcSwap;
 pub(super) use papaya::Equivalent;
 
 use std::fmt;
-use std::hash::{BuildHasher, Hash};
+use std::hash::{BuildHasherDefault, Hash, Hasher};
 
-use crate::edge::EdgeHasher;
+/// A map that is read without locks. What a reader finds stays until it lets go of its [`Pin`].
+pub(super) struct Map<K, V>(papaya::HashMap<K, V, BuildHasherDefault<AsItIs>>);
 
-/// A set that is read without locks. What a reader finds stays until it lets go of its [`Pin`].
-pub(super) struct Set<K>(papaya::HashSet<K, Seed>);
-
-/// A reader's hold on a set.
-pub(super) struct Pin<'s, K> {
-    set: &'s papaya::HashSet<K, Seed>,
-    guard: papaya::LocalGuard<'s>,
+/// A reader's hold on a map.
+pub(super) struct Pin<'m, K, V> {
+    map: &'m papaya::HashMap<K, V, BuildHasherDefault<AsItIs>>,
+    guard: papaya::LocalGuard<'m>,
 }
 
 /// What a reader finds.
-pub(super) type Found<'p, K> = &'p K;
-
-/// Keys the hash of a set: a hasher that knows the seed and nothing else.
-#[derive(Clone)]
-pub(super) struct Seed(EdgeHasher);
-
-/// What stands beside the set, as if it was found in it.
-pub(super) fn found<K>(beside: &K) -> Found<'_, K> {
-    beside
+pub(super) struct Found<'p, K, V> {
+    key: &'p K,
+    value: &'p V,
 }
 
-impl<K: Hash + Eq> Set<K> {
-    /// Whoever does not know the seed cannot make keys collide.
-    pub(super) fn new(seed: [u8; 16]) -> Self {
-        Self(papaya::HashSet::with_hasher(Seed(EdgeHasher::new(seed))))
+/// Keys bring their hash along, as one number.
+#[derive(Default)]
+pub(super) struct AsItIs(u64);
+
+impl<K: Hash + Eq, V> Map<K, V> {
+    pub(super) fn new() -> Self {
+        Self(papaya::HashMap::with_hasher(BuildHasherDefault::new()))
     }
 
-    pub(super) fn pin(&self) -> Pin<'_, K> {
-        Pin { set: &self.0, guard: self.0.guard() }
+    pub(super) fn pin(&self) -> Pin<'_, K, V> {
+        Pin { map: &self.0, guard: self.0.guard() }
     }
 
-    pub(super) fn insert(&self, key: K) {
-        self.0.insert(key, &self.0.guard());
+    /// Puts a value there, in the place of the one that was.
+    pub(super) fn insert(&self, key: K, value: V) {
+        self.0.insert(key, value, &self.0.guard());
     }
 
     pub(super) fn remove(&self, key: &(impl Equivalent<K> + Hash)) {
@@ -51,22 +47,44 @@ impl<K: Hash + Eq> Set<K> {
     }
 }
 
-impl<K: Hash + Eq> Pin<'_, K> {
-    pub(super) fn get(&self, key: &(impl Equivalent<K> + Hash)) -> Option<Found<'_, K>> {
-        self.set.get(key, &self.guard)
+impl<K: Hash + Eq, V> Pin<'_, K, V> {
+    #[inline]
+    pub(super) fn get(&self, key: &(impl Equivalent<K> + Hash)) -> Option<Found<'_, K, V>> {
+        let (key, value) = self.map.get_key_value(key, &self.guard)?;
+        Some(Found { key, value })
     }
 }
 
-impl<K> fmt::Debug for Set<K> {
+impl<K, V> Found<'_, K, V> {
+    #[inline]
+    pub(super) fn key(&self) -> &K {
+        self.key
+    }
+
+    #[inline]
+    pub(super) fn value(&self) -> &V {
+        self.value
+    }
+}
+
+impl<K, V> fmt::Debug for Map<K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Set").finish_non_exhaustive()
+        f.debug_struct("Map").finish_non_exhaustive()
     }
 }
 
-impl BuildHasher for Seed {
-    type Hasher = EdgeHasher;
+impl Hasher for AsItIs {
+    #[inline]
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
 
-    fn build_hasher(&self) -> EdgeHasher {
+    fn write(&mut self, _: &[u8]) {
+        debug_assert!(false, "a hash is one number");
+    }
+
+    #[inline]
+    fn finish(&self) -> u64 {
         self.0
     }
 }

@@ -1,6 +1,11 @@
 //! Tests of what is particular to the shared cache, and of many threads at once. The law is tested for both caches
 //! together.
 
+#![allow(
+    clippy::redundant_closure_for_method_calls,
+    reason = "a method of a hit is of one lifetime, a closure of any"
+)]
+
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -16,8 +21,10 @@ fn root(revision: u64) -> Root {
     Root { revision: Revision(revision), quota: None }
 }
 
+/// Bytes for what a tree takes by itself, too, so that it is the number of verdicts that counts.
 fn cache(leaves: usize) -> SharedCache {
-    SharedCache::new(Limits::of_entries(leaves), SEED)
+    let limits = Limits::of_entries(leaves);
+    SharedCache::new(Limits { bytes: limits.bytes + 4096, ..limits }, SEED)
 }
 
 fn bag(a: i64) -> Bag {
@@ -41,17 +48,23 @@ fn trace(bag: &Bag, names: &[&str]) -> Trace {
 }
 
 fn vacancy(cache: &SharedCache, bag: &Bag, now: u64) -> Vacancy {
-    match cache.lookup(&root(1), bag, Tick(now)) {
+    match cache.lookup(&root(1), bag, Tick(now), |hit| panic!("{hit:?}")) {
         Lookup::Miss(vacancy) => vacancy,
-        Lookup::Hit(hit) => panic!("{hit:?}"),
+        Lookup::Hit(()) => panic!("there is nothing"),
     }
 }
 
-fn hit(cache: &SharedCache, bag: &Bag, now: u64) -> Hit {
-    match cache.lookup(&root(1), bag, Tick(now)) {
-        Lookup::Hit(hit) => hit,
+/// What is made of a hit.
+fn on_hit<R>(cache: &SharedCache, bag: &Bag, now: u64, take: impl FnOnce(&Hit<'_>) -> R) -> R {
+    match cache.lookup(&root(1), bag, Tick(now), take) {
+        Lookup::Hit(taken) => taken,
         Lookup::Miss(vacancy) => panic!("{vacancy:?}"),
     }
+}
+
+/// For how long what is found may be used.
+fn hit(cache: &SharedCache, bag: &Bag, now: u64) -> Validity {
+    on_hit(cache, bag, now, |hit| hit.validity())
 }
 
 fn store(cache: &SharedCache, bag: &Bag, now: u64, validity: Validity) {
@@ -66,13 +79,88 @@ fn a_hit_says_what_it_was_stored_under_and_copies_nothing() {
     let stored = verdict(of_nanos(100));
     let trace = trace(&bag, &["b", "a"]);
     assert!(cache.insert(vacancy(&cache, &bag, 0), &root(1), &trace, Arc::clone(&stored), Tick(0)));
-    let hit = hit(&cache, &bag, 30);
-    assert!(Arc::ptr_eq(hit.verdict(), &stored));
-    assert_eq!((hit.trace(), hit.validity()), (trace, of_nanos(70)));
-    // Whatever becomes of the cache.
-    assert_eq!(cache.clear().verdicts(), 1);
-    drop(cache);
-    assert_eq!(hit.trace().observations().len(), 2);
+    on_hit(&cache, &bag, 30, |hit| {
+        assert!(Arc::ptr_eq(hit.verdict(), &stored));
+        assert_eq!((hit.trace(), hit.validity()), (trace, of_nanos(70)));
+        assert_eq!(Arc::strong_count(&stored), 2);
+    });
+}
+
+#[test]
+fn a_hit_stays_what_it_is_whatever_becomes_of_the_cache() {
+    type Change<'c> = &'c dyn Fn(&SharedCache, &Hit<'_>);
+    let bag = bag(1);
+    let all = trace(&bag, &["a", "b"]);
+    let replace = |cache: &SharedCache, hit: &Hit<'_>| {
+        let vacancy = Vacancy::new(MissReason::Ending, 0);
+        assert!(cache.insert(vacancy, &root(1), &hit.trace(), verdict(Validity::Revision), Tick(0)));
+    };
+    let evict = |cache: &SharedCache, _: &Hit<'_>| {
+        // The first is evicted instead of what was found just now.
+        for a in [2, 3] {
+            store(cache, &self::bag(a), 95, of_nanos(100));
+        }
+        vacancy(cache, &self::bag(1), 95);
+    };
+    // A node goes with its verdict, and another comes to its place.
+    let evict_and_store = |cache: &SharedCache, hit: &Hit<'_>| {
+        evict(cache, hit);
+        store(cache, &self::bag(1), 95, of_nanos(100));
+        self::hit(cache, &self::bag(1), 95);
+    };
+    let retain = |cache: &SharedCache, _: &Hit<'_>| drop(cache.retain(Revision(2)));
+    let clear = |cache: &SharedCache, _: &Hit<'_>| assert_eq!(cache.clear().verdicts(), 1);
+    let changes: [Change<'_>; 5] = [&replace, &evict, &evict_and_store, &retain, &clear];
+    for change in changes {
+        let cache = cache(1);
+        store(&cache, &bag, 0, of_nanos(100));
+        on_hit(&cache, &bag, 95, |hit| {
+            let before = (Arc::clone(hit.verdict()), hit.validity(), hit.trace());
+            assert_eq!(before.2, all);
+            change(&cache, hit);
+            // More than what readers held on to is gone by now, in other threads' memory.
+            thread::scope(|scope| {
+                scope.spawn(|| (10..50).for_each(|a| store(&cache, &self::bag(a), 95, of_nanos(100))));
+            });
+            assert_eq!((Arc::clone(hit.verdict()), hit.validity(), hit.trace()), before);
+            assert!(hit.renew().is_some() && hit.renew().is_none());
+        });
+    }
+}
+
+#[test]
+fn a_verdict_on_the_way_to_others_comes_and_goes_alone() {
+    // Answers that were cut short end where others go on.
+    let cache = cache(2);
+    let [short, long] = [&["a"][..], &["a", "b"]].map(|names| trace(&bag(1), names));
+    let insert = |trace: &Trace, now: u64, ttl: u64| {
+        let vacancy = Vacancy::new(MissReason::Cold, 0);
+        assert!(cache.insert(vacancy, &root(1), trace, verdict(of_nanos(ttl)), Tick(now)));
+    };
+    let found = |now: u64| on_hit(&cache, &bag(1), now, |hit| hit.trace());
+    let held = || {
+        let Statistics { leaves, nodes, .. } = cache.statistics();
+        (leaves, nodes)
+    };
+    insert(&short, 0, 10);
+    assert_eq!((found(0), held()), (short.clone(), (1, 2)));
+    insert(&long, 0, 100);
+    assert_eq!((found(0), held()), (short.clone(), (2, 3)));
+    // Once it cannot be used any more, the next one on the way is found.
+    assert_eq!(found(20), long);
+    // It comes again, and goes without its node.
+    insert(&short, 20, 10);
+    assert_eq!((found(25), held()), (short.clone(), (2, 3)));
+    assert!(cache.insert(
+        vacancy(&cache, &bag(2), 25),
+        &root(1),
+        &trace(&bag(2), &["a"]),
+        verdict(of_nanos(100)),
+        Tick(40)
+    ));
+    assert_eq!((found(40), held()), (long.clone(), (2, 4)));
+    drop(cache.clear());
+    assert_eq!((held(), cache.statistics().bytes), ((0, 0), 0));
 }
 
 #[test]
@@ -92,14 +180,19 @@ fn a_limited_number_of_uses_is_not_stored() {
 fn one_caller_gets_to_renew() {
     let cache = cache(10);
     store(&cache, &bag(1), 0, of_nanos(100));
-    assert!(hit(&cache, &bag(1), 89).renew().is_none());
-    let (one, other) = (hit(&cache, &bag(1), 90), hit(&cache, &bag(1), 95));
-    let vacancy = other.renew().unwrap();
-    assert!(one.is_ending() && one.renew().is_none() && other.renew().is_none());
-    let trace = one.trace();
+    assert!(on_hit(&cache, &bag(1), 89, |hit| hit.renew()).is_none());
+    let (vacancy, trace) = on_hit(&cache, &bag(1), 90, |one| {
+        let vacancy = on_hit(&cache, &bag(1), 95, |other| {
+            let vacancy = other.renew().unwrap();
+            assert!(other.renew().is_none());
+            vacancy
+        });
+        assert!(one.is_ending() && one.renew().is_none());
+        (vacancy, one.trace())
+    });
     assert!(cache.insert(vacancy, &root(1), &trace, verdict(of_nanos(100)), Tick(95)));
-    assert_eq!(hit(&cache, &bag(1), 95).validity(), of_nanos(100));
-    assert!(hit(&cache, &bag(1), 185).renew().is_some());
+    assert_eq!(hit(&cache, &bag(1), 95), of_nanos(100));
+    assert!(on_hit(&cache, &bag(1), 185, |hit| hit.renew()).is_some());
     let statistics = cache.statistics();
     assert_eq!((statistics.leaves, statistics.insertions), (1, 2));
 }
@@ -108,10 +201,11 @@ fn one_caller_gets_to_renew() {
 fn a_renewal_from_before_a_drop_is_not_stored() {
     let cache = cache(10);
     store(&cache, &bag(1), 0, of_nanos(100));
-    let hit = hit(&cache, &bag(1), 95);
-    drop(cache.clear());
-    let vacancy = hit.renew().unwrap();
-    assert!(!cache.insert(vacancy, &root(1), &hit.trace(), verdict(of_nanos(100)), Tick(95)));
+    on_hit(&cache, &bag(1), 95, |hit| {
+        drop(cache.clear());
+        let vacancy = hit.renew().unwrap();
+        assert!(!cache.insert(vacancy, &root(1), &hit.trace(), verdict(of_nanos(100)), Tick(95)));
+    });
     assert_eq!((cache.statistics().leaves, cache.statistics().refusals), (0, 1));
 }
 
@@ -182,14 +276,13 @@ fn what_is_sent_is_written_once_if_there_is_room() {
     let cache = SharedCache::new(Limits { leaves: 10, nodes: 100, bytes: 16_000 }, SEED);
     store(&cache, &bag(1), 0, Validity::Revision);
     store(&cache, &bag(2), 0, Validity::Revision);
-    let found = |number| match cache.lookup(&root(1), &bag(number), Tick(0)) {
-        Lookup::Hit(hit) => hit,
-        Lookup::Miss(_) => panic!("it is stored"),
-    };
     let before = cache.statistics().bytes;
-    assert_eq!(cache.written(&found(1), |_| vec![1; 1000]), Some(&[1; 1000][..]));
-    assert_eq!(cache.written(&found(1), |_| panic!("it is written already")), Some(&[1; 1000][..]));
-    assert_eq!(cache.written(&found(2), |_| vec![2; 1000]), None);
+    let written = |number: i64, write: &dyn Fn() -> Vec<u8>| {
+        on_hit(&cache, &bag(number), 0, |hit| cache.written(hit, |_| write()).map(<[u8]>::to_vec))
+    };
+    assert_eq!(written(1, &|| vec![1; 1000]), Some(vec![1; 1000]));
+    assert_eq!(written(1, &|| panic!("it is written already")), Some(vec![1; 1000]));
+    assert_eq!(written(2, &|| vec![2; 1000]), None);
     assert!(cache.statistics().bytes >= before + 1000);
     drop(cache.clear());
     assert_eq!(cache.statistics().bytes, 0);
@@ -198,9 +291,9 @@ fn what_is_sent_is_written_once_if_there_is_room() {
 #[test]
 fn looking_again_counts_as_nothing() {
     let cache = cache(10);
-    assert!(cache.look_again(&root(1), &bag(1), Tick(0)).is_none());
+    assert!(cache.look_again(&root(1), &bag(1), Tick(0), |_| ()).is_none());
     store(&cache, &bag(1), 0, Validity::Revision);
-    assert!(cache.look_again(&root(1), &bag(1), Tick(0)).is_some());
+    assert!(cache.look_again(&root(1), &bag(1), Tick(0), |_| ()).is_some());
     let statistics = cache.statistics();
     assert_eq!((statistics.hits, statistics.misses_cold), (0, 1));
 }
@@ -235,7 +328,7 @@ impl Dice {
 /// found must be what an evaluation gives; what was true before a drop must not be found after it.
 fn storm(seed: u64) -> Statistics {
     const LEAVES: usize = 40;
-    let cache = cache(LEAVES);
+    let cache = SharedCache::new(Limits::of_entries(LEAVES), SEED);
     // What is true changes, then everything is dropped, then that is said to be done.
     let (truth, dropped) = (AtomicU64::new(0), AtomicU64::new(0));
     let is_over = AtomicBool::new(false);
@@ -243,20 +336,20 @@ fn storm(seed: u64) -> Statistics {
         let revision = dice.roll(2);
         let bag: Bag = [("a", dice.roll(12) as i64), ("b", dice.roll(8) as i64)].into_iter().collect();
         let (now, at_least) = (Tick(step), dropped.load(Ordering::Acquire));
-        let vacancy = match cache.lookup(&root(revision), &bag, now) {
-            Lookup::Hit(hit) => {
-                let text = &hit.verdict().status.message;
-                let found_truth: u64 = text.split(' ').nth(1).unwrap().parse().unwrap();
-                assert!(found_truth >= at_least, "seed {seed}: {text} after {at_least} was dropped");
-                let fresh = evaluate(revision, found_truth, &mut Recorder::untraced(&bag));
-                assert_eq!(hit.verdict(), &fresh, "seed {seed}");
-                assert!(hit.trace().holds_for(&bag), "seed {seed}");
-                match hit.renew() {
-                    Some(vacancy) => vacancy,
-                    None => return,
-                }
-            }
-            Lookup::Miss(vacancy) => vacancy,
+        let check = |hit: &Hit<'_>| {
+            let text = &hit.verdict().status.message;
+            let found_truth: u64 = text.split(' ').nth(1).unwrap().parse().unwrap();
+            assert!(found_truth >= at_least, "seed {seed}: {text} after {at_least} was dropped");
+            let fresh = evaluate(revision, found_truth, &mut Recorder::untraced(&bag));
+            // Also if others had their turn meanwhile.
+            thread::yield_now();
+            assert_eq!(hit.verdict(), &fresh, "seed {seed}");
+            assert!(hit.trace().holds_for(&bag), "seed {seed}");
+            hit.renew()
+        };
+        let vacancy = match cache.lookup(&root(revision), &bag, now, check) {
+            Lookup::Hit(Some(vacancy)) | Lookup::Miss(vacancy) => vacancy,
+            Lookup::Hit(None) => return,
         };
         let mut recorder = Recorder::new(&bag);
         let verdict = evaluate(revision, truth.load(Ordering::Acquire), &mut recorder);

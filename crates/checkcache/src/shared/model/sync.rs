@@ -4,25 +4,29 @@ pub(super) use shuttle::sync::Mutex;
 pub(super) use shuttle::sync::atomic::{AtomicBool, Ordering};
 pub(super) use std::sync::PoisonError;
 
+use std::cell::RefCell;
 use std::hash::Hash;
 use std::marker::PhantomData;
-use std::ops::{Deref, DerefMut};
+use std::ops::DerefMut;
 use std::sync::Arc;
 
 #[derive(Debug)]
 pub(super) struct ArcSwap<T>(Mutex<Arc<T>>);
 
 #[derive(Debug)]
-pub(super) struct ArcSwapOption<T>(Mutex<Option<Arc<T>>>);
+pub(super) struct Map<K, V>(Mutex<Vec<Entry<K, V>>>);
 
-#[derive(Debug)]
-pub(super) struct Set<K>(Mutex<Vec<K>>);
+type Entry<K, V> = (Arc<K>, Arc<V>);
 
-pub(super) struct Pin<'s, K>(&'s Set<K>);
+pub(super) struct Pin<'m, K, V> {
+    map: &'m Map<K, V>,
+    /// What was found, which stays.
+    held: RefCell<Vec<Entry<K, V>>>,
+}
 
-#[derive(Clone)]
-pub(super) struct Found<'p, K> {
-    key: K,
+pub(super) struct Found<'p, K, V> {
+    key: Arc<K>,
+    value: Arc<V>,
     pin: PhantomData<&'p ()>,
 }
 
@@ -32,10 +36,6 @@ pub(super) trait Equivalent<K> {
 
 fn step<T>(mutex: &Mutex<T>) -> impl DerefMut<Target = T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-pub(super) fn found<K: Clone>(beside: &K) -> Found<'_, K> {
-    Found { key: beside.clone(), pin: PhantomData }
 }
 
 impl<T> ArcSwap<T> {
@@ -52,59 +52,48 @@ impl<T> ArcSwap<T> {
     }
 }
 
-impl<T> ArcSwapOption<T> {
-    pub(super) fn load_full(&self) -> Option<Arc<T>> {
-        step(&self.0).clone()
-    }
-
-    pub(super) fn swap(&self, value: Option<Arc<T>>) -> Option<Arc<T>> {
-        std::mem::replace(&mut *step(&self.0), value)
-    }
-}
-
-impl<T> From<Option<Arc<T>>> for ArcSwapOption<T> {
-    fn from(value: Option<Arc<T>>) -> Self {
-        Self(Mutex::new(value))
-    }
-}
-
-impl<K: Hash + Eq + Clone> Set<K> {
-    pub(super) fn new(_: [u8; 16]) -> Self {
+impl<K: Hash + Eq, V> Map<K, V> {
+    pub(super) fn new() -> Self {
         Self(Mutex::new(Vec::new()))
     }
 
-    pub(super) fn pin(&self) -> Pin<'_, K> {
-        Pin(self)
+    pub(super) fn pin(&self) -> Pin<'_, K, V> {
+        Pin { map: self, held: RefCell::default() }
     }
 
-    pub(super) fn insert(&self, key: K) {
-        let mut keys = step(&self.0);
-        assert!(!keys.contains(&key), "a node is added once");
-        keys.push(key);
+    pub(super) fn insert(&self, key: K, value: V) {
+        let mut entries = step(&self.0);
+        match entries.iter_mut().find(|(other, _)| **other == key) {
+            Some((_, before)) => *before = Arc::new(value),
+            None => entries.push((Arc::new(key), Arc::new(value))),
+        }
     }
 
-    pub(super) fn remove(&self, key: &impl Equivalent<K>) {
-        let mut keys = step(&self.0);
-        let before = keys.len();
-        keys.retain(|other| !key.equivalent(other));
-        assert_eq!(keys.len() + 1, before, "a node is removed once");
-    }
-}
-
-impl<K: Clone> Pin<'_, K> {
-    pub(super) fn get(&self, key: &impl Equivalent<K>) -> Option<Found<'_, K>> {
-        step(&self.0.0)
-            .iter()
-            .find(|other| key.equivalent(other))
-            .map(found)
-            .map(|found| Found { key: found.key, pin: PhantomData })
+    pub(super) fn remove(&self, key: &K) {
+        let mut entries = step(&self.0);
+        let before = entries.len();
+        entries.retain(|(other, _)| **other != *key);
+        assert_eq!(entries.len() + 1, before, "a node is removed once");
     }
 }
 
-impl<K> Deref for Found<'_, K> {
-    type Target = K;
+impl<K, V> Pin<'_, K, V> {
+    pub(super) fn get(&self, key: &impl Equivalent<K>) -> Option<Found<'_, K, V>> {
+        let entries = step(&self.map.0);
+        let (key, value) = entries.iter().find(|(other, _)| key.equivalent(other))?;
+        let found = || (Arc::clone(key), Arc::clone(value));
+        self.held.borrow_mut().push(found());
+        let (key, value) = found();
+        Some(Found { key, value, pin: PhantomData })
+    }
+}
 
-    fn deref(&self) -> &K {
+impl<K, V> Found<'_, K, V> {
+    pub(super) fn key(&self) -> &K {
         &self.key
+    }
+
+    pub(super) fn value(&self) -> &V {
+        &self.value
     }
 }
