@@ -16,6 +16,13 @@ pub const LAST_PART: u32 = 10;
 /// Verdicts that were used lately which one eviction passes over; the next goes even so.
 pub const SECOND_CHANCES: usize = 64;
 
+/// How many observations there are before a walk through the shared cache asks ahead of itself. The first is of what the
+/// request is for, as a rule, and what that is decides about the others.
+pub const TRAIL_FROM: usize = 1;
+
+/// How many questions such a walk asks at once.
+pub const TRAIL_QUESTIONS: usize = 8;
+
 /// Of the bytes that the shared cache may hold it may take one in so many more, for answers in the form in which they are
 /// sent.
 pub const WRITTEN_PART: usize = 8;

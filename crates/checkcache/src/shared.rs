@@ -7,6 +7,7 @@
 //!
 //! A verdict with a limited number of uses is not stored: whoever asks would be handed the full number.
 
+mod ahead;
 mod counters;
 mod forest;
 mod plot;

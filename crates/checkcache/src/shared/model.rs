@@ -8,6 +8,8 @@
 
 mod sync;
 
+#[path = "ahead.rs"]
+mod ahead;
 #[path = "forest.rs"]
 #[allow(dead_code, reason = "the model does not count and frees at once")]
 mod forest;

@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::ahead::Trail;
 use super::sync::Ordering;
 use super::tree::{Fork, Leaf, Node, Place, Tree, View};
 use crate::questions::Questions;
@@ -45,10 +46,17 @@ impl Plot {
 
     /// Puts a leaf at the end of a trace that fits.
     pub(super) fn grow(&mut self, trace: &Trace, leaf: Leaf) {
-        let mut place = Tree::start();
+        let (mut place, mut forks) = (Tree::start(), Vec::new());
         for Observation { question, outcome } in trace.observations() {
             let fork = self.fork(place, question);
             place = self.tree.place(&fork, outcome.clone());
+            forks.push(fork);
+        }
+        if let Some(from) = forks.get(limits::TRAIL_FROM)
+            && from.trail.get().is_none()
+        {
+            let questions = forks.iter().skip(limits::TRAIL_FROM).map(|fork| fork.question());
+            self.held.bytes += from.trail.get_or_init(|| Trail::new(questions)).weight();
         }
         self.held.bytes += leaf.weight();
         let tree = Arc::clone(&self.tree);
@@ -91,7 +99,7 @@ impl Plot {
     fn ask(&mut self, node: &Node, place: &Place, question: &Arc<Question>) -> Arc<Fork> {
         let (question, weight) = self.questions.ask(question);
         let fork = node.ask(place, &question);
-        self.held.bytes += weight + Fork::weight();
+        self.held.bytes += weight + fork.weight();
         Arc::clone(fork)
     }
 
@@ -140,7 +148,7 @@ impl Plot {
             self.held.bytes -= Node::weight(&place);
             let at = view.at(&place);
             if let Some(fork) = at.as_ref().and_then(|at| at.value().fork()) {
-                self.held.bytes -= Fork::weight() + self.questions.forget(fork.question());
+                self.held.bytes -= fork.weight() + self.questions.forget(fork.question());
             }
             self.tree.remove(&place);
             let Some(parent) = place.fork().map(Arc::clone) else { return };

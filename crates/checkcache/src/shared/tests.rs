@@ -164,6 +164,67 @@ fn a_verdict_on_the_way_to_others_comes_and_goes_alone() {
 }
 
 #[test]
+fn what_is_asked_ahead_counts_only_where_it_is_asked() {
+    let cache = cache(100);
+    let bag = |values: &[(&str, i64)]| -> Bag {
+        values.iter().map(|(name, value)| (*name, Value::from(*value))).collect()
+    };
+    let store = |bag: &Bag, names: &[&str]| {
+        let trace = trace(bag, names);
+        assert!(cache.insert(
+            vacancy(&cache, bag, 0),
+            &root(1),
+            &trace,
+            verdict(Validity::Revision),
+            Tick(0)
+        ));
+        trace
+    };
+    let found = |bag: &Bag| on_hit(&cache, bag, 0, |hit| hit.trace());
+    // The first that is stored says what is asked ahead; others turn off later and later, are shorter, and longer.
+    let ways: [(&[i64], &[&str]); 6] = [
+        (&[1, 1, 1, 1], &["a", "b", "c", "d", "e"]),
+        (&[1, 2, 1, 1], &["a", "b", "d", "c", "e"]),
+        (&[1, 1, 2, 1], &["a", "b", "c", "e", "d"]),
+        (&[1, 1, 1, 2], &["a", "b", "c", "d"]),
+        (&[1, 3, 1, 1], &["a", "b"]),
+        (&[2, 1, 1, 1], &["a", "e", "d", "c", "b"]),
+    ];
+    let all = ways.map(|(values, names)| {
+        let bag: Bag = bag(&["a", "b", "c", "d"].into_iter().zip(values.iter().copied()).collect::<Vec<_>>());
+        let trace = store(&bag, names);
+        (bag, trace)
+    });
+    for (bag, trace) in &all {
+        assert_eq!(found(bag), *trace);
+    }
+    // What is asked alike, but at another place, is not found.
+    vacancy(&cache, &bag(&[("a", 1), ("b", 2), ("c", 2), ("d", 1)]), 0);
+    vacancy(&cache, &bag(&[("a", 1), ("b", 1), ("c", 1), ("d", 1), ("e", 1)]), 0);
+    vacancy(&cache, &bag(&[("a", 1), ("b", 4)]), 0);
+    assert_eq!(cache.statistics().leaves, all.len());
+}
+
+#[test]
+fn ways_that_are_longer_than_what_is_asked_ahead_are_walked_to_their_end() {
+    let cache = cache(100);
+    for length in [limits::TRAIL_QUESTIONS, limits::TRAIL_QUESTIONS + 1, limits::TRAIL_QUESTIONS + 2, 40] {
+        let names: Vec<_> = (0..length).map(|number| format!("a{number}")).collect();
+        let bag: Bag = names.iter().map(|name| (name.as_str(), Value::from(length as i64))).collect();
+        let names: Vec<_> = names.iter().map(String::as_str).collect();
+        let trace = trace(&bag, &names);
+        assert!(cache.insert(
+            vacancy(&cache, &bag, 0),
+            &root(1),
+            &trace,
+            verdict(Validity::Revision),
+            Tick(0)
+        ));
+        assert_eq!(on_hit(&cache, &bag, 0, |hit| hit.trace()), trace);
+    }
+}
+
+#[test]
 fn a_limited_number_of_uses_is_not_stored() {
     let cache = cache(10);
     let validity = Validity::For { ttl: Duration::from_secs(1), uses: Some(5) };

@@ -9,7 +9,8 @@
 //! out, or not see one that came, but a verdict that it finds at a node is the verdict of the trace that leads there.
 //!
 //! Nodes are found by the hash of the whole way to them, and compared by what leads to them in full: hashes that
-//! collide cost time and nothing else.
+//! collide cost time and nothing else. So where a node is follows from a request and from what it is asked, and need not
+//! wait for the node before it: see [`Ahead`](super::ahead::Ahead).
 
 use std::hash::{Hash, Hasher};
 use std::sync::atomic::AtomicU32;
@@ -17,6 +18,7 @@ use std::sync::{Arc, OnceLock};
 
 use attributes::AttributeSource;
 
+use super::ahead::{Ahead, Trail};
 use super::sync::{AtomicBool, Equivalent, Found, Map, Ordering, Pin};
 use super::written::Written;
 use crate::edge::{Edge, EdgeHasher};
@@ -53,10 +55,10 @@ pub(super) struct Node {
 
 /// What is asked next.
 #[derive(Debug, Clone)]
-struct Onward {
+pub(super) struct Onward {
     /// That of the fork, at hand.
-    question: Arc<Question>,
-    fork: Arc<Fork>,
+    pub(super) question: Arc<Question>,
+    pub(super) fork: Arc<Fork>,
 }
 
 /// What the children of a node have in common.
@@ -64,6 +66,8 @@ struct Onward {
 pub(super) struct Fork {
     place: Place,
     question: Arc<Question>,
+    /// What whoever gets here will probably be asked, this question first. Only where walks look for it.
+    pub(super) trail: OnceLock<Trail>,
     /// For the writer alone.
     pub(super) children: AtomicU32,
 }
@@ -136,7 +140,7 @@ impl Tree {
 
 /// The hash of a way that goes on from another for an outcome.
 #[inline]
-fn hash(mut seeded: EdgeHasher, from: u64, outcome: &OutcomeRef<'_>) -> u64 {
+pub(super) fn hash(mut seeded: EdgeHasher, from: u64, outcome: &OutcomeRef<'_>) -> u64 {
     Edge { from, outcome }.hash(&mut seeded);
     seeded.finish()
 }
@@ -151,7 +155,12 @@ impl View<'_> {
         now: Tick,
         reason: &mut MissReason,
     ) -> Option<At<'_>> {
-        walk::walk(&self, self.first()?, now, reason, |at| walk::step(&self, at, source))
+        let mut ahead = Ahead::new(source);
+        walk::walk(&self, self.first()?, now, reason, |at| {
+            let onward = at.value().onward.get()?;
+            let (outcome, hash) = ahead.ask(self.tree.seeded, at.key().hash, onward);
+            self.pin.get(&Sought { hash, fork: Some(&onward.fork), outcome: &outcome })
+        })
     }
 
     /// Whether a trace asks nothing else where the tree asks something.
@@ -272,8 +281,8 @@ impl Node {
     /// Asks a question, if none was asked yet; returns the fork for what comes out.
     pub(super) fn ask(&self, at: &Place, question: &Arc<Question>) -> &Arc<Fork> {
         let onward = || {
-            let children = AtomicU32::new(0);
-            let fork = Fork { place: at.clone(), question: Arc::clone(question), children };
+            let (trail, children) = (OnceLock::new(), AtomicU32::new(0));
+            let fork = Fork { place: at.clone(), question: Arc::clone(question), trail, children };
             Onward { question: Arc::clone(question), fork: Arc::new(fork) }
         };
         &self.onward.get_or_init(onward).fork
@@ -305,9 +314,9 @@ impl Fork {
     }
 
     /// About how many bytes a fork holds.
-    pub(super) fn weight() -> usize {
+    pub(super) fn weight(&self) -> usize {
         // Beside the fork: two counts of its owners.
-        size_of::<Self>() + size_of::<[usize; 2]>()
+        size_of::<Self>() + size_of::<[usize; 2]>() + self.trail.get().map_or(0, Trail::weight)
     }
 }
 
