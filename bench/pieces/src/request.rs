@@ -119,7 +119,7 @@ fn map(entries: &[(&str, &str)]) -> StringMap {
 /// The words that both sides know by number.
 pub fn dictionary() -> Result<Dictionary> {
     let text = std::fs::read_to_string(crate::root().join("config/dictionary.txt"))?;
-    Ok(Dictionary::parse(&text)?)
+    Ok(Dictionary::parse(text.leak())?)
 }
 
 /// The check of a request with these attributes.

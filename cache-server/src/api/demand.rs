@@ -1,9 +1,8 @@
 //! Demand as a message: the attributes that a client is asked to send.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
-use attributes::Name;
+use attributes::{Name, Word};
 use checkcache::Target;
 use proto::feed::{Demand, demand};
 
@@ -39,7 +38,7 @@ pub(super) fn encode(targets: &BTreeSet<Target>) -> Demand {
 enum Extent<'t> {
     Whole,
     /// Never none.
-    Keys(Vec<&'t Arc<str>>),
+    Keys(Vec<&'t Word>),
 }
 
 #[cfg(test)]

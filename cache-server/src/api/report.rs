@@ -32,9 +32,9 @@ impl MixerService {
         let mut reporter = Reporter::new(&active, &self.telemetry);
         let mut undecodable = Failures::default();
         let mut index = 0;
-        while let Some(bag) = decoder.next_bag() {
+        while let Some(bag) = decoder.next_weighed() {
             match bag {
-                Ok(bag) => reporter.add(bag).await,
+                Ok((bag, weight)) => reporter.add(bag, weight).await,
                 Err(error) => {
                     self.telemetry.report_messages_undecodable.increment();
                     undecodable.add(&format!("message {index}: {error}"));

@@ -64,7 +64,8 @@ pub(super) fn dictionary(file: Option<&Path>) -> Result<Dictionary, String> {
             .map_err(|error| format!("the built-in dictionary: {error}"));
     };
     let text = runtime::read_bounded(file, limits::DICTIONARY_BYTES).map_err(|error| error.to_string())?;
-    Dictionary::parse(&text).map_err(|error| format!("{}: {error}", file.display()))
+    // Read once by each process, and needed until its end.
+    Dictionary::parse(text.leak()).map_err(|error| format!("{}: {error}", file.display()))
 }
 
 #[cfg(test)]

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
-use std::sync::Arc;
 
 use attributes::{Bag, StringMap, Value, ValueType};
 use thiserror::Error;
@@ -85,8 +84,8 @@ fn with_entry(map: Option<&Value>, key: &str, value: &str) -> Option<Value> {
         Some(Value::StringMap(map)) => map.iter().collect(),
         _ => Vec::new(),
     };
-    let before = before.into_iter().map(|(key, value)| (Arc::clone(key), Arc::clone(value)));
-    Some(Value::from(before.chain([(Arc::from(key), Arc::from(value))]).collect::<StringMap>()))
+    let before = before.into_iter().map(|(key, value)| (key.clone(), value.clone()));
+    Some(Value::from(before.chain([(key.into(), value.into())]).collect::<StringMap>()))
 }
 
 // === impl Given ===

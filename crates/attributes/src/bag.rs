@@ -1,7 +1,6 @@
 //! Bags of attributes, and the trait by which everything else looks at one.
 
 use std::cmp::Ordering;
-use std::sync::Arc;
 
 use crate::{Name, Value, ValueRef};
 
@@ -110,16 +109,19 @@ impl Bag {
         self.0.binary_search_by(|(known, _)| by_length(known.as_str(), name))
     }
 
-    /// Takes attributes out, or returns the first name that is not there, or is not there any more.
-    pub(crate) fn remove_all(&mut self, mut names: Vec<Name>) -> Result<(), Name> {
-        if names.is_empty() {
-            return Ok(());
-        }
-        names.sort_unstable_by(|a, b| by_length(a.as_str(), b.as_str()));
+    /// Takes attributes out, their names in the order of a bag, and returns what they weighed; or the first name that is not
+    /// there, or is not there any more.
+    pub(crate) fn remove_all(&mut self, names: &[Name]) -> Result<usize, Name> {
+        let (mut weight, mut gone) = (0, names.iter().peekable());
         // Both are sorted: one way through them takes out any number.
-        let mut gone = names.into_iter().peekable();
-        self.0.retain(|(name, _)| gone.next_if_eq(name).is_none());
-        gone.next().map_or(Ok(()), Err)
+        self.0.retain(|(name, value)| {
+            let is_gone = gone.next_if_eq(&name).is_some();
+            if is_gone {
+                weight += name.as_str().len() + value.weight();
+            }
+            !is_gone
+        });
+        gone.next().map_or(Ok(weight), |name| Err(name.clone()))
     }
 
     /// Makes a bag of attributes that are in order, each name once.
@@ -131,24 +133,41 @@ impl Bag {
         Self(attributes)
     }
 
-    /// Sets attributes that are in order, each name once.
-    pub(crate) fn set_all(&mut self, attributes: Vec<(&Arc<str>, Value)>) {
-        debug_assert!(attributes.is_sorted_by(|(a, _), (b, _)| by_length(a, b).is_lt()), "{attributes:?}");
+    /// Sets attributes that come in order, each name once.
+    pub(crate) fn set_in_order(&mut self) -> InOrder<'_> {
         let sorted = self.0.len();
-        // Both are sorted: one way through them finds what is there. Its name is not touched.
-        let mut at = 0;
-        for (name, value) in attributes {
-            let old = self.0.get_mut(at..sorted).unwrap_or_default();
-            let less = old.iter().take_while(|(old, _)| by_length(old.as_str(), name).is_lt()).count();
-            at += less;
-            match old.get_mut(less) {
-                Some((old, stale)) if old.as_str() == &**name => *stale = value,
-                _ => self.0.push((Name::from(Arc::clone(name)), value)),
-            }
-        }
-        if self.0.len() > sorted {
+        InOrder { attributes: &mut self.0, sorted, at: 0 }
+    }
+}
+
+/// Sets attributes of a bag, in its order, each name once. [`InOrder::finish`] makes the bag whole.
+pub(crate) struct InOrder<'b> {
+    attributes: &'b mut Vec<(Name, Value)>,
+    /// How many attributes there were. Those after them are new.
+    sorted: usize,
+    /// All that come still are here or later.
+    at: usize,
+}
+
+impl InOrder<'_> {
+    /// The value of an attribute that is there.
+    pub(crate) fn find(&mut self, name: &str) -> Option<&mut Value> {
+        let old = self.attributes.get_mut(self.at..self.sorted)?;
+        let less = old.iter().take_while(|(old, _)| by_length(old.as_str(), name).is_lt()).count();
+        self.at += less;
+        old.get_mut(less).filter(|(old, _)| old.as_str() == name).map(|(_, value)| value)
+    }
+
+    /// Sets an attribute that was not found.
+    pub(crate) fn push(&mut self, name: Name, value: Value) {
+        self.attributes.push((name, value));
+    }
+
+    /// Puts what is new where it belongs.
+    pub(crate) fn finish(self) {
+        if self.sorted > 0 && self.attributes.len() > self.sorted {
             // Two sorted runs, which this sort merges.
-            self.0.sort_by(|(a, _), (b, _)| by_length(a.as_str(), b.as_str()));
+            self.attributes.sort_by(|(a, _), (b, _)| by_length(a.as_str(), b.as_str()));
         }
     }
 }

@@ -1,11 +1,9 @@
 //! The deployment-wide dictionary: words that both sides know by number.
 
-use std::sync::Arc;
-
 use hashbrown::HashMap;
 use thiserror::Error;
 
-use crate::limits;
+use crate::{Word, limits};
 
 /// FNV-1a of 64 bits: enough to tell lists apart that nobody made to look alike.
 const DIGEST_OF_NONE: u64 = 0xcbf2_9ce4_8422_2325;
@@ -22,10 +20,10 @@ fn digest_of(before: u64, word: &str) -> u64 {
 /// a client and a server that differ still share that prefix.
 #[derive(Debug, Clone, Default)]
 pub struct Dictionary {
-    words: Vec<Arc<str>>,
+    words: Vec<Word>,
     /// At each index, the digest of the words up to there.
     digests: Vec<u64>,
-    indices: HashMap<Arc<str>, u32>,
+    indices: HashMap<Word, u32>,
 }
 
 /// A list of words cannot serve as a dictionary.
@@ -51,16 +49,16 @@ pub enum InvalidDictionary {
 
 impl Dictionary {
     /// Makes a dictionary of words in the order of their indices.
-    pub fn new<W: Into<Arc<str>>>(words: impl IntoIterator<Item = W>) -> Result<Self, InvalidDictionary> {
-        let words: Vec<Arc<str>> = words.into_iter().map(Into::into).collect();
+    pub fn new<W: Into<Word>>(words: impl IntoIterator<Item = W>) -> Result<Self, InvalidDictionary> {
+        let words: Vec<Word> = words.into_iter().map(Into::into).collect();
         if words.len() > limits::DICTIONARY_WORDS {
             return Err(InvalidDictionary::TooLong { count: words.len() });
         }
         let mut indices = HashMap::with_capacity(words.len());
         for (index, word) in words.iter().enumerate() {
-            if let Some(first) = indices.insert(Arc::clone(word), index as u32) {
+            if let Some(first) = indices.insert(word.clone(), index as u32) {
                 return Err(InvalidDictionary::Duplicate {
-                    word: word.as_ref().to_owned(),
+                    word: word.as_str().to_owned(),
                     first: first as usize + 1,
                     second: index + 1,
                 });
@@ -78,8 +76,10 @@ impl Dictionary {
 
     /// Reads a dictionary from text, one word a line. A line is a word as it stands: there are no comments, since
     /// any text can be a word.
-    pub fn parse(text: &str) -> Result<Self, InvalidDictionary> {
-        Self::new(text.lines())
+    ///
+    /// The text is there for as long as the process, so that the attributes of requests can use its words uncounted.
+    pub fn parse(text: &'static str) -> Result<Self, InvalidDictionary> {
+        Self::new(text.lines().map(Word::lasting))
     }
 
     /// The number of words.
@@ -102,8 +102,13 @@ impl Dictionary {
     }
 
     /// The word at an index.
-    pub fn word(&self, index: usize) -> Option<&Arc<str>> {
+    pub fn word(&self, index: usize) -> Option<&Word> {
         self.words.get(index)
+    }
+
+    /// All words, each at its index.
+    pub(crate) fn words(&self) -> &[Word] {
+        &self.words
     }
 
     /// The index of a word.

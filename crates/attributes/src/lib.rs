@@ -10,11 +10,13 @@ mod bag;
 mod dictionary;
 pub mod limits;
 mod name;
+mod order;
 mod text;
 mod time;
 mod value;
 mod value_type;
 pub mod wire;
+mod word;
 
 pub use bag::{AttributeSource, Bag, MapEntry, by_length};
 pub use dictionary::{Dictionary, InvalidDictionary};
@@ -23,3 +25,4 @@ pub use text::InvalidText;
 pub use time::{Duration, Timestamp};
 pub use value::{Kind, StringMap, Value, ValueRef};
 pub use value_type::{UnknownValueType, ValueType};
+pub use word::Word;

@@ -2,30 +2,19 @@
 
 use std::borrow::Borrow;
 use std::fmt;
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use crate::Word;
+
 /// The name of an attribute, such as `request.path`. Cheap to clone.
-#[derive(Clone, Eq, PartialOrd, Ord)]
-pub struct Name(Arc<str>);
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Name(Word);
 
 impl Name {
     /// The name as text.
+    #[inline]
     pub fn as_str(&self) -> &str {
         &self.0
-    }
-}
-
-/// Most names that are compared are copies of one, which a glance tells.
-impl PartialEq for Name {
-    fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0) || self.0 == other.0
-    }
-}
-
-impl Hash for Name {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.hash(state);
     }
 }
 
@@ -43,6 +32,12 @@ impl From<String> for Name {
 
 impl From<Arc<str>> for Name {
     fn from(name: Arc<str>) -> Self {
+        Self(name.into())
+    }
+}
+
+impl From<Word> for Name {
+    fn from(name: Word) -> Self {
         Self(name)
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use crate::{Duration, Timestamp};
+use crate::{Duration, Timestamp, Word, order};
 
 /// What carries a value on the wire: one typed map of `CompressedAttributes` each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -47,7 +47,7 @@ impl fmt::Display for Kind {
 #[derive(Debug, Clone)]
 pub enum Value {
     /// Text.
-    String(Arc<str>),
+    String(Word),
     /// A signed integer.
     Int64(i64),
     /// A floating point number.
@@ -117,7 +117,7 @@ impl PartialEq for Value {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
             // What two bags share is not compared.
-            (Self::String(a), Self::String(b)) if Arc::ptr_eq(a, b) => true,
+            (Self::String(a), Self::String(b)) => a == b,
             (Self::StringMap(a), Self::StringMap(b)) if Arc::ptr_eq(a, b) => true,
             _ => self.as_ref() == other.as_ref(),
         }
@@ -223,7 +223,7 @@ impl ValueRef<'_> {
         match self {
             Self::String(v) => v.len(),
             Self::Bytes(v) => v.len(),
-            Self::StringMap(v) => v.iter().map(|(k, v)| 2 * size_of::<Arc<str>>() + k.len() + v.len()).sum(),
+            Self::StringMap(v) => v.iter().map(|(k, v)| 2 * size_of::<Word>() + k.len() + v.len()).sum(),
             Self::Int64(_) | Self::Double(_) | Self::Bool(_) | Self::Timestamp(_) | Self::Duration(_) => 0,
         }
     }
@@ -288,23 +288,49 @@ fn double_bits(number: f64) -> u64 {
 
 /// A map from text to text, sorted by key.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub struct StringMap(Vec<(Arc<str>, Arc<str>)>);
+pub struct StringMap(Vec<(Word, Word)>);
 
 impl StringMap {
     /// A map of entries that are in order, each key once.
-    pub(crate) fn from_sorted(entries: Vec<(Arc<str>, Arc<str>)>) -> Self {
+    pub(crate) fn from_sorted(entries: Vec<(Word, Word)>) -> Self {
         debug_assert!(entries.is_sorted_by(|(a, _), (b, _)| a < b), "{entries:?}");
         Self(entries)
     }
 
+    /// A map of entries in any order. Of those with one key the last counts, unless two of them, by their places, are not to
+    /// be taken for the same: the error is the key.
+    pub(crate) fn from_unsorted(
+        mut entries: Vec<(Word, Word)>,
+        are_different: &dyn Fn(usize, usize) -> bool,
+    ) -> Result<Self, Word> {
+        let key = |at: usize| entries.get(at).map(|(key, _)| key);
+        let order = order::sorted(entries.len(), &|a, b| key(a).cmp(&key(b)));
+        let mut sorted: Vec<(Word, Word)> = Vec::with_capacity(entries.len());
+        let mut before = 0;
+        for at in order {
+            let Some(entry) = entries.get_mut(at).map(std::mem::take) else { continue };
+            match sorted.last_mut() {
+                Some(last) if last.0 == entry.0 => {
+                    if are_different(before, at) {
+                        return Err(entry.0);
+                    }
+                    *last = entry;
+                }
+                Some(_) | None => sorted.push(entry),
+            }
+            before = at;
+        }
+        Ok(Self(sorted))
+    }
+
     /// The value under a key.
     pub fn get(&self, key: &str) -> Option<&str> {
-        let index = self.0.binary_search_by(|(k, _)| (**k).cmp(key)).ok()?;
-        self.0.get(index).map(|(_, value)| &**value)
+        let index = self.0.binary_search_by(|(k, _)| k.as_str().cmp(key)).ok()?;
+        self.0.get(index).map(|(_, value)| value.as_str())
     }
 
     /// The entries, sorted by key.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&Arc<str>, &Arc<str>)> {
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&Word, &Word)> {
         self.0.iter().map(|(key, value)| (key, value))
     }
 
@@ -320,17 +346,9 @@ impl StringMap {
 }
 
 /// Of several entries with one key the last counts.
-impl<K: Into<Arc<str>>, V: Into<Arc<str>>> FromIterator<(K, V)> for StringMap {
+impl<K: Into<Word>, V: Into<Word>> FromIterator<(K, V)> for StringMap {
     fn from_iter<I: IntoIterator<Item = (K, V)>>(entries: I) -> Self {
-        sorted(entries.into_iter().map(|(key, value)| (key.into(), value.into())).collect())
+        let entries = entries.into_iter().map(|(key, value)| (key.into(), value.into())).collect();
+        Self::from_unsorted(entries, &|_, _| false).unwrap_or_default()
     }
-}
-
-/// Not in the generic function above, which would bring a sort of its own into the module for each kind of iterator.
-fn sorted(mut entries: Vec<(Arc<str>, Arc<str>)>) -> StringMap {
-    // Reversed before a stable sort, so that the last of equal keys comes first and survives.
-    entries.reverse();
-    entries.sort_by(|(a, _), (b, _)| a.cmp(b));
-    entries.dedup_by(|(a, _), (b, _)| a == b);
-    StringMap(entries)
 }

@@ -6,7 +6,7 @@
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use attributes::{Bag, MapEntry, Name, StringMap, Value, ValueRef};
+use attributes::{Bag, MapEntry, Name, StringMap, Value, ValueRef, Word};
 
 use crate::shared::{self, SharedCache};
 use crate::{
@@ -250,13 +250,13 @@ const CONDITIONS: [Condition; 10] = [
 
 /// Made once: they are needed millions of times.
 static NAMES: LazyLock<[Name; 2]> = LazyLock::new(|| [Name::from("a"), Name::from("m")]);
-static TEXTS: LazyLock<[Arc<str>; 2]> = LazyLock::new(|| ["k".into(), "x".into()]);
+static TEXTS: LazyLock<[Word; 2]> = LazyLock::new(|| ["k", "x"].map(Word::lasting));
 
 impl Condition {
     fn holds(self, recorder: &mut Recorder<'_>) -> bool {
         let [a, map] = NAMES.each_ref();
-        let [k, x] = TEXTS.each_ref().map(Arc::clone);
-        let key = Target::Key(map.clone(), Arc::clone(&k));
+        let [k, x] = TEXTS.each_ref().map(Word::clone);
+        let key = Target::Key(map.clone(), k.clone());
         match self {
             Self::Present => recorder.present(a),
             Self::IsX => recorder.value(a) == Some(ValueRef::String("x")),

@@ -1,9 +1,8 @@
 //! Questions: what is asked of a request, one test on one target.
 
 use std::fmt;
-use std::sync::Arc;
 
-use attributes::{AttributeSource, MapEntry, Name, Value, ValueRef};
+use attributes::{AttributeSource, MapEntry, Name, Value, ValueRef, Word};
 
 use crate::{Matcher, OutcomeRef};
 
@@ -13,7 +12,7 @@ pub enum Target {
     /// An attribute, whole.
     Attribute(Name),
     /// One key of a string-map attribute.
-    Key(Name, Arc<str>),
+    Key(Name, Word),
 }
 
 /// What is asked of it. Tests with a constant have an outcome only for values of the constant's kind.
@@ -26,9 +25,9 @@ pub enum Test {
     /// Whether the value equals a constant, kind and all.
     Equals(Value),
     /// Whether the text starts with a constant.
-    Prefix(Arc<str>),
+    Prefix(Word),
     /// Whether the text ends with a constant.
-    Suffix(Arc<str>),
+    Suffix(Word),
     /// Whether a regular expression is found in the text.
     Matches(Matcher),
     /// Whether the value comes before a constant.
@@ -64,7 +63,7 @@ impl Target {
     }
 
     /// The key that is looked at, if it is one.
-    pub fn key(&self) -> Option<&Arc<str>> {
+    pub fn key(&self) -> Option<&Word> {
         match self {
             Self::Attribute(_) => None,
             Self::Key(_, key) => Some(key),
@@ -176,7 +175,7 @@ impl Test {
     pub fn constant(&self) -> Option<Value> {
         match self {
             Self::Value | Self::Present => None,
-            Self::Prefix(text) | Self::Suffix(text) => Some(Value::String(Arc::clone(text))),
+            Self::Prefix(text) | Self::Suffix(text) => Some(Value::String(text.clone())),
             Self::Matches(matcher) => Some(matcher.pattern().into()),
             Self::Equals(constant)
             | Self::Less(constant)

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use attributes::{AttributeSource, Bag, MapEntry, Name, ValueRef};
+use attributes::{AttributeSource, Bag, MapEntry, Name, ValueRef, Word};
 
 use crate::implication::implies;
 use crate::{Observation, OutcomeRef, Question, Target, Test, Trace};
@@ -62,8 +62,8 @@ impl<'a> Recorder<'a> {
     }
 
     /// One entry of a string-map attribute.
-    pub fn entry(&mut self, map: &Name, key: &Arc<str>) -> MapEntry<'a> {
-        match self.perform(&Target::Key(map.clone(), Arc::clone(key)), &Test::Value) {
+    pub fn entry(&mut self, map: &Name, key: &Word) -> MapEntry<'a> {
+        match self.perform(&Target::Key(map.clone(), key.clone()), &Test::Value) {
             OutcomeRef::Value(ValueRef::String(text)) => MapEntry::Found(text),
             OutcomeRef::Absent => MapEntry::NoKey,
             OutcomeRef::NoMap => MapEntry::NoMap,

@@ -163,7 +163,7 @@ impl View<'_> {
             let headers = join(self.host.response_headers().lines());
             let trailers = join(self.host.response_trailers().lines());
             let both = headers.iter().chain(trailers.iter());
-            Arc::new(both.map(|(name, value)| (Arc::clone(name), Arc::clone(value))).collect())
+            Arc::new(both.map(|(name, value)| (name.clone(), value.clone())).collect())
         })
     }
 

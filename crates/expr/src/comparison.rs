@@ -6,9 +6,7 @@
 //!
 //! Invariant: where a value is of the type that the comparison is about, the answer and the outcome of the test agree.
 
-use std::sync::Arc;
-
-use attributes::{Value, ValueRef, ValueType};
+use attributes::{Value, ValueRef, ValueType, Word};
 use checkcache::{Matcher, OutcomeRef, Target, Test};
 use regex::Regex;
 
@@ -30,7 +28,7 @@ pub(crate) struct Comparison {
 #[derive(Debug, Clone)]
 pub(crate) enum Against {
     Value(Relation, ValueType, Value),
-    Text(TextTest, Arc<str>),
+    Text(TextTest, Word),
     Pattern(Regex),
 }
 
@@ -63,8 +61,8 @@ impl Comparison {
     }
 
     /// Whether a text passes a test with a constant.
-    pub(crate) fn text(how: TextTest, constant: Arc<str>) -> Self {
-        let c = Arc::clone(&constant);
+    pub(crate) fn text(how: TextTest, constant: Word) -> Self {
+        let c = constant.clone();
         let test = match how {
             TextTest::StartsWith => Some(Test::Prefix(c)),
             TextTest::EndsWith => Some(Test::Suffix(c)),

@@ -7,7 +7,6 @@ mod looks;
 mod prepared;
 
 use std::ops::Range;
-use std::sync::Arc;
 
 use attributes::{Value, ValueType};
 use checkcache::Target;
@@ -201,7 +200,7 @@ impl Index {
     pub(crate) fn new(operands: [Node; 2]) -> Self {
         let known = match &operands {
             [Node::Attribute(map, _, _), Node::Constant(Value::String(key))] => {
-                Some(Prepared::new(Target::Key(map.target().attribute().clone(), Arc::clone(key))))
+                Some(Prepared::new(Target::Key(map.target().attribute().clone(), key.clone())))
             }
             _ => None,
         };

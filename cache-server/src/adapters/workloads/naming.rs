@@ -301,7 +301,7 @@ impl SideOutputs {
     fn tell(&self, workload: &Workload, service: Option<String>, outputs: &mut BTreeMap<String, Value>) {
         let mut text = |name: &String, text: Option<Arc<str>>| {
             if let Some(text) = text.filter(|text| !text.is_empty()) {
-                outputs.insert(name.clone(), Value::String(text));
+                outputs.insert(name.clone(), Value::String(text.into()));
             }
         };
         let address = workload.addresses.first().copied();

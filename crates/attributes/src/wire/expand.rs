@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use hashbrown::HashSet;
 use proto::v1;
 use proto::v1::CompressedValue;
 use thiserror::Error;
 
 use crate::bag::by_length;
-use crate::{Bag, Dictionary, Duration, Name, StringMap, Timestamp, Value, limits};
+use crate::{Bag, Dictionary, Duration, Name, StringMap, Timestamp, Value, Word, limits, order};
 
 /// A message of attributes cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -41,7 +40,7 @@ pub enum InvalidAttributes {
     #[error("a string map has the key `{key}` twice")]
     DuplicateKey {
         /// The key.
-        key: Arc<str>,
+        key: Word,
     },
     /// A point in time or a span of it breaks the rules of its protocol buffer type.
     #[error("{seconds} s and {nanos} ns are no {what}")]
@@ -64,75 +63,82 @@ pub enum InvalidAttributes {
 /// Replaces indices by words.
 #[derive(Debug, Clone)]
 pub struct Expander<'d> {
-    dictionary: &'d Dictionary,
-    word_count: usize,
-    words: Vec<Arc<str>>,
+    /// Those words of the dictionary that may be used.
+    global: &'d [Word],
+    own: Vec<Arc<str>>,
+}
+
+/// A bag, and what it weighs.
+#[derive(Debug, Default)]
+pub(super) struct Weighed {
+    pub(super) bag: Bag,
+    /// What [`Bag::weight`] says.
+    pub(super) weight: usize,
 }
 
 impl<'d> Expander<'d> {
     /// An expander for messages that use the first `word_count` words of a dictionary and have `words` of their own.
     pub fn new<W: Into<Arc<str>>>(dictionary: &'d Dictionary, word_count: u32, words: Vec<W>) -> Self {
+        let global = dictionary.words();
         Self {
-            dictionary,
-            word_count: (word_count as usize).min(dictionary.len()),
-            words: words.into_iter().map(Into::into).collect(),
+            global: global.get(..word_count as usize).unwrap_or(global),
+            own: words.into_iter().map(Into::into).collect(),
         }
     }
 
     /// The word that an index stands for.
-    pub fn word(&self, index: i32) -> Result<&Arc<str>, InvalidAttributes> {
+    #[inline]
+    pub fn word(&self, index: i32) -> Result<Word, InvalidAttributes> {
         let word = match usize::try_from(index) {
-            Ok(index) if index < self.word_count => self.dictionary.word(index),
-            Ok(_) => None,
-            // -1 is the first; `!` is `-index - 1` without its overflow.
-            Err(_) => usize::try_from(!index).ok().and_then(|index| self.words.get(index)),
+            Ok(index) => self.global.get(index).cloned(),
+            Err(_) => self.own.get(place(index)).map(Word::from),
         };
-        word.ok_or(InvalidAttributes::UnknownIndex { index, global: self.word_count, own: self.words.len() })
+        word.ok_or_else(|| self.unknown(index))
+    }
+
+    /// Its text.
+    #[inline]
+    fn text(&self, index: i32) -> Result<&str, InvalidAttributes> {
+        let text = match usize::try_from(index) {
+            Ok(index) => self.global.get(index).map(Word::as_str),
+            Err(_) => self.own.get(place(index)).map(|word| &**word),
+        };
+        text.ok_or_else(|| self.unknown(index))
+    }
+
+    #[cold]
+    fn unknown(&self, index: i32) -> InvalidAttributes {
+        InvalidAttributes::UnknownIndex { index, global: self.global.len(), own: self.own.len() }
     }
 
     /// A string map with its indices replaced.
     pub fn string_map(&self, map: &v1::StringMap) -> Result<StringMap, InvalidAttributes> {
-        let mut entries = Vec::with_capacity(map.entries.len());
-        for (key, value) in &map.entries {
-            entries.push((Arc::clone(self.word(*key)?), Arc::clone(self.word(*value)?)));
-        }
+        let mut entries: Vec<(Word, Word)> = Vec::with_capacity(map.entries.len());
         // We send them in order, others as they please.
-        if entries.is_sorted_by(|(a, _), (b, _)| a < b) {
+        let mut is_sorted = true;
+        for (key, value) in &map.entries {
+            let (key, value) = (self.word(*key)?, self.word(*value)?);
+            is_sorted = is_sorted && entries.last().is_none_or(|(last, _)| *last < key);
+            entries.push((key, value));
+        }
+        if is_sorted {
             return Ok(StringMap::from_sorted(entries));
         }
-        self.sorted_map(map, entries)
-    }
-
-    fn sorted_map(
-        &self,
-        map: &v1::StringMap,
-        entries: Vec<(Arc<str>, Arc<str>)>,
-    ) -> Result<StringMap, InvalidAttributes> {
-        let expanded: StringMap = entries.into_iter().collect();
-        if expanded.len() < map.entries.len() {
-            // Of entries with one key the last counts, unless they write the key as different words.
-            let mut indices: Vec<i32> = map.entries.iter().map(|(key, _)| *key).collect();
-            indices.sort_unstable();
-            indices.dedup();
-            if expanded.len() < indices.len() {
-                let mut keys = Vec::with_capacity(indices.len());
-                for index in indices {
-                    keys.push(self.word(index)?);
-                }
-                keys.sort_unstable();
-                let twice = keys.windows(2).find(|pair| matches!(pair, [a, b] if a == b));
-                let key = twice.and_then(<[_]>::first).map(|key| Arc::clone(key)).unwrap_or_default();
-                return Err(InvalidAttributes::DuplicateKey { key });
-            }
-        }
-        Ok(expanded)
+        // Of entries with one key the last counts, unless they write the key as different words.
+        let key = |at: usize| map.entries.get(at).map(|(key, _)| *key);
+        StringMap::from_unsorted(entries, &|a, b| key(a) != key(b))
+            .map_err(|key| InvalidAttributes::DuplicateKey { key })
     }
 
     /// The bag that a message stands for.
     pub fn bag(&self, message: v1::CompressedAttributes) -> Result<Bag, InvalidAttributes> {
         let v1::CompressedAttributes { words: _, values, removed } = message;
-        let attributes = self.attributes(values, |name| Name::from(Arc::clone(name)))?;
-        match self.names(removed)?.pop() {
+        let mut attributes = Vec::with_capacity(values.len());
+        self.each(&values, |name, value| {
+            attributes.push((Name::from(self.word(name)?), value));
+            Ok(())
+        })?;
+        match self.names(&removed)?.pop() {
             Some(name) => Err(InvalidAttributes::NotThere { name }),
             None => Ok(Bag::from_sorted(attributes)),
         }
@@ -141,21 +147,28 @@ impl<'d> Expander<'d> {
     /// Makes of the bag of one message that of the next, which holds what differs. After an error the bag is of no use.
     pub(super) fn change(
         &self,
-        bag: &mut Bag,
+        Weighed { bag, weight }: &mut Weighed,
         message: v1::CompressedAttributes,
     ) -> Result<(), InvalidAttributes> {
         let v1::CompressedAttributes { words: _, values, removed } = message;
-        let set = self.attributes(values, |name| name)?;
-        if !removed.is_empty() {
-            let removed = self.names(removed)?;
-            let is_set =
-                |name: &&Name| set.binary_search_by(|(set, _)| by_length(set, name.as_str())).is_ok();
-            if let Some(name) = removed.iter().find(is_set) {
-                return Err(InvalidAttributes::Duplicate { name: name.clone() });
+        *weight -= self.remove(bag, &removed, &values)?;
+        let mut known = bag.set_in_order();
+        self.each(&values, |index, value| {
+            let name = self.text(index)?;
+            *weight += value.weight();
+            match known.find(name) {
+                Some(stale) => {
+                    *weight -= stale.weight();
+                    *stale = value;
+                }
+                None => {
+                    *weight += name.len();
+                    known.push(self.word(index)?.into(), value);
+                }
             }
-            bag.remove_all(removed).map_err(|name| InvalidAttributes::NotThere { name })?;
-        }
-        bag.set_all(set);
+            Ok(())
+        })?;
+        known.finish();
         // What many messages amount to is held to what one may have.
         match bag.len() {
             count if count > limits::MESSAGE_ATTRIBUTES => Err(InvalidAttributes::TooMany { count }),
@@ -163,46 +176,58 @@ impl<'d> Expander<'d> {
         }
     }
 
-    fn names(&self, indices: Vec<i32>) -> Result<Vec<Name>, InvalidAttributes> {
+    /// Takes attributes out of a bag and returns what they weighed. None of them may be set by the same message.
+    fn remove(
+        &self,
+        bag: &mut Bag,
+        removed: &[i32],
+        set: &[(i32, CompressedValue)],
+    ) -> Result<usize, InvalidAttributes> {
+        if removed.is_empty() {
+            return Ok(0);
+        }
+        let mut removed = self.names(removed)?;
+        removed.sort_unstable_by(|a, b| by_length(a.as_str(), b.as_str()));
+        for (name, _) in set {
+            let name = self.text(*name)?;
+            if removed.binary_search_by(|removed| by_length(removed.as_str(), name)).is_ok() {
+                return Err(InvalidAttributes::Duplicate { name: name.into() });
+            }
+        }
+        bag.remove_all(&removed).map_err(|name| InvalidAttributes::NotThere { name })
+    }
+
+    fn names(&self, indices: &[i32]) -> Result<Vec<Name>, InvalidAttributes> {
         if indices.len() > limits::MESSAGE_ATTRIBUTES {
             return Err(InvalidAttributes::TooMany { count: indices.len() });
         }
-        indices.into_iter().map(|index| Ok(Name::from(Arc::clone(self.word(index)?)))).collect()
+        indices.iter().map(|index| self.word(*index).map(Name::from)).collect()
     }
 
-    /// Names, in whatever form, and values, in the order of a bag and each name once.
-    fn attributes<'s, N: AsRef<str>>(
-        &'s self,
-        values: Vec<(i32, CompressedValue)>,
-        to_name: impl Fn(&'s Arc<str>) -> N,
-    ) -> Result<Vec<(N, Value)>, InvalidAttributes> {
+    /// Hands out attributes, their names by index, in the order of a bag and each name once.
+    fn each(
+        &self,
+        values: &[(i32, CompressedValue)],
+        mut take: impl FnMut(i32, Value) -> Result<(), InvalidAttributes>,
+    ) -> Result<(), InvalidAttributes> {
         if values.len() > limits::MESSAGE_ATTRIBUTES {
             return Err(InvalidAttributes::TooMany { count: values.len() });
         }
-        let is_sorted = self.is_sorted(&values)?;
-        let values = if is_sorted { values } else { without_overwritten(values) };
-        let mut attributes = Vec::with_capacity(values.len());
-        for (name, value) in values {
-            attributes.push((to_name(self.word(name)?), self.value(value)?));
+        if self.is_sorted(values)? {
+            return values.iter().try_for_each(|(name, value)| take(*name, self.value(value)?));
         }
-        if !is_sorted {
-            attributes.sort_by(|(a, _), (b, _)| by_length(a.as_ref(), b.as_ref()));
-            let twice = attributes.windows(2).find_map(|pair| match pair {
-                [(a, _), (b, _)] if a.as_ref() == b.as_ref() => Some(a.as_ref().into()),
-                _ => None,
-            });
-            if let Some(name) = twice {
-                return Err(InvalidAttributes::Duplicate { name });
-            }
-        }
-        Ok(attributes)
+        let order = self.order(values)?;
+        order
+            .iter()
+            .filter_map(|at| values.get(*at))
+            .try_for_each(|(name, value)| take(*name, self.value(value)?))
     }
 
     /// Whether the names are in order, as we send them; others send them as they please.
     fn is_sorted(&self, values: &[(i32, CompressedValue)]) -> Result<bool, InvalidAttributes> {
-        let mut before: Option<&Arc<str>> = None;
+        let mut before: Option<&str> = None;
         for (name, _) in values {
-            let name = self.word(*name)?;
+            let name = self.text(*name)?;
             if before.is_some_and(|before| by_length(before, name).is_ge()) {
                 return Ok(false);
             }
@@ -211,32 +236,44 @@ impl<'d> Expander<'d> {
         Ok(true)
     }
 
-    fn value(&self, value: CompressedValue) -> Result<Value, InvalidAttributes> {
+    /// The places of values in the order of their names. Of a map's entries with one key the last counts; a name that stands
+    /// in two maps, or is written as two words, stands there twice.
+    fn order(&self, values: &[(i32, CompressedValue)]) -> Result<Vec<usize>, InvalidAttributes> {
+        let names = values.iter().map(|(name, _)| self.text(*name)).collect::<Result<Vec<_>, _>>()?;
+        let name = |at: usize| names.get(at).copied().unwrap_or_default();
+        let key = |at: usize| values.get(at).map(|(name, value)| (*name, value.tag()));
+        let mut order = order::sorted(names.len(), &|a, b| by_length(name(a), name(b)));
+        let mut twice = None;
+        // Of those with one name the later is `b`, and the place that stays is that of `a`.
+        order.dedup_by(|b, a| {
+            let is_same = name(*a) == name(*b);
+            if is_same {
+                twice = twice.or((key(*a) != key(*b)).then_some(name(*a)));
+                *a = *b;
+            }
+            is_same
+        });
+        twice.map_or(Ok(order), |name| Err(InvalidAttributes::Duplicate { name: name.into() }))
+    }
+
+    fn value(&self, value: &CompressedValue) -> Result<Value, InvalidAttributes> {
         Ok(match value {
-            CompressedValue::String(text) => Value::String(Arc::clone(self.word(text)?)),
-            CompressedValue::Int64(number) => Value::Int64(number),
-            CompressedValue::Double(number) => Value::Double(number),
-            CompressedValue::Bool(truth) => Value::Bool(truth),
-            CompressedValue::Timestamp(time) => Value::Timestamp(time.try_into()?),
-            CompressedValue::Duration(span) => Value::Duration(span.try_into()?),
-            CompressedValue::Bytes(bytes) => Value::Bytes(bytes.into()),
-            CompressedValue::StringMap(map) => Value::StringMap(Arc::new(self.string_map(&map)?)),
+            CompressedValue::String(text) => Value::String(self.word(*text)?),
+            CompressedValue::Int64(number) => Value::Int64(*number),
+            CompressedValue::Double(number) => Value::Double(*number),
+            CompressedValue::Bool(truth) => Value::Bool(*truth),
+            CompressedValue::Timestamp(time) => Value::Timestamp((*time).try_into()?),
+            CompressedValue::Duration(span) => Value::Duration((*span).try_into()?),
+            CompressedValue::Bytes(bytes) => Value::Bytes(bytes.as_slice().into()),
+            CompressedValue::StringMap(map) => Value::StringMap(Arc::new(self.string_map(map)?)),
         })
     }
 }
 
-/// Of a map's entries with one key the last counts.
-fn without_overwritten(mut values: Vec<(i32, CompressedValue)>) -> Vec<(i32, CompressedValue)> {
-    let key = |(name, value): &(i32, CompressedValue)| (*name, value.tag());
-    let mut keys: Vec<_> = values.iter().map(key).collect();
-    keys.sort_unstable();
-    if keys.is_sorted_by(|a, b| a < b) {
-        return values;
-    }
-    let mut seen = HashSet::new();
-    values.reverse();
-    values.retain(|value| seen.insert(key(value)));
-    values
+/// Where a message's own word is: -1 is the first. `!` is `-index - 1` without its overflow.
+#[inline]
+fn place(index: i32) -> usize {
+    !index as usize
 }
 
 /// The rules of `google.protobuf.Timestamp`, but for its bounds in years: those only matter where a time is printed.

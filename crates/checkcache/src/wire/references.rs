@@ -1,7 +1,6 @@
 //! Traces ⇄ `istio.mixer.v1.ReferencedAttributes`: which attributes counted, in no order, by value only.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use attributes::wire::{Compressor, Expander, InvalidAttributes};
 use attributes::{AttributeSource, Dictionary, Name, ValueRef};
@@ -89,12 +88,10 @@ pub fn decode_references(
     let words = Expander::new(dictionary, word_count, words);
     let mut seen = BTreeMap::new();
     for AttributeMatch { name, condition, regex: _, map_key } in attribute_matches {
-        let name = Name::from(Arc::clone(words.word(name)?));
+        let name = Name::from(words.word(name)?);
         let target = match source.get(name.as_str()) {
             // On the wire "no key" looks like index 0. The whole map is what covers both.
-            Some(ValueRef::StringMap(_)) if map_key != 0 => {
-                Target::Key(name, Arc::clone(words.word(map_key)?))
-            }
+            Some(ValueRef::StringMap(_)) if map_key != 0 => Target::Key(name, words.word(map_key)?),
             _ => Target::Attribute(name),
         };
         let outcome = Test::Value.perform(&target, source);

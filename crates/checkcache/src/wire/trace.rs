@@ -1,7 +1,5 @@
 //! Ordered traces ⇄ `istio.mixer.v1.Trace`.
 
-use std::sync::Arc;
-
 use attributes::wire::{Compressor, Expander, InvalidAttributes};
 use attributes::{Dictionary, Name, Value};
 use proto::v1;
@@ -141,10 +139,10 @@ fn decode(
         _ => Err(not_understood()),
     };
 
-    let name = Name::from(Arc::clone(words.word(name).map_err(attributes)?));
+    let name = Name::from(words.word(name).map_err(attributes)?);
     let target = match key {
         None => Target::Attribute(name),
-        Some(key) => Target::Key(name, Arc::clone(words.word(key).map_err(attributes)?)),
+        Some(key) => Target::Key(name, words.word(key).map_err(attributes)?),
     };
     let known = ProtoTest::try_from(test).map_err(|_| not_understood())?;
     let test = match known {
@@ -193,7 +191,7 @@ fn operand(value: &Value, words: &mut Compressor<'_>) -> v1::trace::Operand {
 #[inline(never)]
 fn value(operand: Operand, words: &Expander<'_>) -> Result<Value, InvalidAttributes> {
     Ok(match operand {
-        Operand::String(text) => Value::String(Arc::clone(words.word(text)?)),
+        Operand::String(text) => Value::String(words.word(text)?),
         Operand::Int64(number) => Value::Int64(number),
         Operand::Double(number) => Value::Double(number),
         Operand::Bool(truth) => Value::Bool(truth),

@@ -1,8 +1,6 @@
 //! A value in the middle of an evaluation or at its end, copied only where it must be.
 
-use std::sync::Arc;
-
-use attributes::{Value, ValueRef, ValueType};
+use attributes::{Value, ValueRef, ValueType, Word};
 
 use crate::EvalError;
 
@@ -43,10 +41,10 @@ impl Operand<'_> {
         }
     }
 
-    pub(super) fn shared_text(&self) -> Result<Arc<str>, EvalError> {
+    pub(super) fn shared_text(&self) -> Result<Word, EvalError> {
         match self {
-            Self::Constant(Value::String(text)) | Self::Made(Value::String(text)) => Ok(Arc::clone(text)),
-            Self::Looked(_) | Self::Constant(_) | Self::Made(_) => self.text().map(Arc::from),
+            Self::Constant(Value::String(text)) | Self::Made(Value::String(text)) => Ok(text.clone()),
+            Self::Looked(_) | Self::Constant(_) | Self::Made(_) => self.text().map(Word::from),
         }
     }
 

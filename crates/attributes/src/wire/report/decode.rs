@@ -4,6 +4,7 @@ use proto::v1;
 use proto::v1::report_request::RepeatedAttributesSemantics as Semantics;
 use thiserror::Error;
 
+use super::super::expand::Weighed;
 use super::super::{Expander, InvalidAttributes};
 use crate::{Bag, Dictionary, limits};
 
@@ -37,7 +38,7 @@ pub struct ReportDecoder<'d> {
     /// Whether each message holds what differs from the one before.
     builds: bool,
     /// The bag of the message before.
-    bag: Bag,
+    before: Weighed,
 }
 
 impl<'d> ReportDecoder<'d> {
@@ -70,7 +71,7 @@ impl<'d> ReportDecoder<'d> {
             default_words: Expander::new(dictionary, global_word_count, default_words),
             messages: messages.into_iter(),
             builds,
-            bag: Bag::new(),
+            before: Weighed::default(),
         })
     }
 
@@ -81,9 +82,14 @@ impl<'d> ReportDecoder<'d> {
 
     /// The bag of the next message, lent until the one after is asked for.
     pub fn next_bag(&mut self) -> Option<Result<&Bag, InvalidAttributes>> {
+        self.next_weighed().map(|read| read.map(|(bag, _)| bag))
+    }
+
+    /// The bag of the next message, lent until the one after is asked for, and its weight, which is not summed up each time.
+    pub fn next_weighed(&mut self) -> Option<Result<(&Bag, usize), InvalidAttributes>> {
         let message = self.messages.next()?;
         match self.read(message) {
-            Ok(()) => Some(Ok(&self.bag)),
+            Ok(()) => Some(Ok((&self.before.bag, self.before.weight))),
             Err(error) => {
                 if self.builds {
                     self.messages = Vec::new().into_iter();
@@ -102,9 +108,10 @@ impl<'d> ReportDecoder<'d> {
             &own
         };
         if self.builds {
-            return words.change(&mut self.bag, message);
+            return words.change(&mut self.before, message);
         }
-        self.bag = words.bag(message)?;
+        let bag = words.bag(message)?;
+        self.before = Weighed { weight: bag.weight(), bag };
         Ok(())
     }
 }
