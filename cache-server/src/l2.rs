@@ -12,7 +12,7 @@ mod flights;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use attributes::Bag;
+use attributes::{AttributeSource, Bag};
 use checkcache::shared::{Felled, Hit, Lookup, SharedCache};
 use checkcache::{Limits, MissReason, Revision, Root, Statistics, Tick, Trace, Vacancy, Validity, Verdict};
 use futures::FutureExt as _;
@@ -55,7 +55,12 @@ pub struct Decided {
     is_failure: bool,
 }
 
+/// What a look at what is stored came to; nothing if there is no cache.
+#[derive(Debug)]
+pub struct Looked<F>(Option<Lookup<(F, Option<Permit>)>>);
+
 /// What it takes to renew a verdict.
+#[derive(Debug)]
 struct Permit {
     vacancy: Vacancy,
     /// Among those that are renewed.
@@ -82,19 +87,28 @@ impl L2 {
         }
     }
 
-    /// Answers a check: with what is stored, with what is being decided about an equal request, or with a decision of
-    /// its own. Of what is stored, what is needed is taken at once.
+    /// Looks for what is stored, and takes of it at once what is needed.
+    pub fn look<F>(
+        &self,
+        active: &Active,
+        source: &impl AttributeSource,
+        take: impl FnOnce(&SharedCache, &Hit<'_>) -> F,
+    ) -> Looked<F> {
+        Looked(self.cache.as_ref().map(|cache| {
+            let take = |hit: &Hit<'_>| (take(cache, hit), self.permit(hit));
+            cache.lookup(&root(active), source, self.now(), take)
+        }))
+    }
+
+    /// Answers a check that was looked for: with what is stored, with what is being decided about an equal request, or
+    /// with a decision of its own.
     pub async fn answer<F>(
         self: &Arc<Self>,
+        Looked(looked): Looked<F>,
         active: &Arc<Active>,
         bag: Arc<Bag>,
         telemetry: &Arc<Telemetry>,
-        take: impl FnOnce(&SharedCache, &Hit<'_>) -> F,
     ) -> Answer<F> {
-        let looked = self.cache.as_ref().map(|cache| {
-            let take = |hit: &Hit<'_>| (take(cache, hit), self.permit(hit));
-            cache.lookup(&root(active), &*bag, self.now(), take)
-        });
         // What all requests share is counted once more only by those that go on with it.
         let request = || Request { active: Arc::clone(active), bag, telemetry: Arc::clone(telemetry) };
         match looked {
@@ -236,6 +250,18 @@ fn free(felled: Felled) {
     // Outside of the runtime nobody waits.
     if let Ok(threads) = tokio::runtime::Handle::try_current() {
         threads.spawn_blocking(move || drop(felled));
+    }
+}
+
+// === impl Looked ===
+
+impl<F> Looked<F> {
+    /// The answer, if it was found and there is nothing more to do about it. Else what to go on with.
+    pub fn into_answer(self) -> Result<Answer<F>, Self> {
+        match self {
+            Self(Some(Lookup::Hit((found, None)))) => Ok(Answer::Found(found)),
+            other => Err(other),
+        }
     }
 }
 

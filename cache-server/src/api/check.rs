@@ -1,10 +1,10 @@
-//! Check: message → bag → L2 → decision → quotas → reply.
+//! Check: message → L2 → bag → decision → quotas → reply. What L2 answers needs no bag, unless quotas are asked for.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use attributes::wire::Expander;
+use attributes::wire::CompressedBag;
 use checkcache::shared::{Hit, SharedCache};
 use checkcache::wire::{encode_precondition, encode_quota};
 use checkcache::{Code, Revision, Trace, Validity, Verdict};
@@ -50,30 +50,39 @@ impl MixerService {
         } = request;
         self.words.check(global_word_count, dictionary_digest)?;
         quota::bounded(quotas.len())?;
-        let mut message = attributes.unwrap_or_default();
-        let words = std::mem::take(&mut message.words);
-        let expander = Expander::new(&self.words.dictionary, global_word_count, words);
-        let bag = expander.bag(message).map_err(|error| status::invalid_attributes(&error))?;
+        let attributes =
+            CompressedBag::new(attributes.unwrap_or_default(), &self.words.dictionary, global_word_count)
+                .map_err(|error| status::invalid_attributes(&error))?;
+        // What the cache answers needs no bag.
+        let expanded =
+            || attributes.to_bag().map(Arc::new).map_err(|error| status::invalid_attributes(&error));
         let active = self.runtime.active().map_err(|error| status::unconfigured(&error))?;
         let revision = active.snapshot.revision();
         if !is_enough(&active, demand_revision) {
             return Ok(self.ask_for_more(&active).into());
         }
 
-        let bag = Arc::new(bag);
         let reader = Reader { words: &self.words, word_count: global_word_count, accepts_trace };
         let take = |cache: &SharedCache, hit: &Hit<'_>| Found {
             code: hit.verdict().status.code,
             precondition: reader.found(cache, hit),
         };
-        let answer = self.l2.answer(&active, Arc::clone(&bag), &self.telemetry, take).await;
+        let (answer, bag) = match self.l2.look(&active, &attributes, take).into_answer() {
+            Ok(answer) => (answer, None),
+            Err(looked) => {
+                let bag = expanded()?;
+                let answer = self.l2.answer(looked, &active, Arc::clone(&bag), &self.telemetry).await;
+                (answer, Some(bag))
+            }
+        };
         let (code, is_failure) = match &answer {
             Answer::Found(found) => (found.code, false),
             Answer::Decided { decided, .. } => (decided.verdict().status.code, decided.is_failure()),
         };
         self.telemetry.check(result(code, is_failure), answer.cache_use(), begin.elapsed());
         // Nothing is taken for what does not go ahead.
-        let allocations = if code == Code::Ok {
+        let allocations = if code == Code::Ok && !quotas.is_empty() {
+            let bag = bag.map_or_else(expanded, Ok)?;
             let asked = quota::asked(quotas, &deduplication_id);
             quota::allocate(&active, &bag, asked, &self.telemetry).await
         } else {

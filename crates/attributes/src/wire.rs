@@ -4,11 +4,13 @@
 //! a message that is not is refused with the reason, and costs no more memory than [`crate::limits`] say.
 
 mod compress;
+mod compressed;
 mod expand;
 mod mismatch;
 mod report;
 
 pub use compress::Compressor;
+pub use compressed::CompressedBag;
 pub use expand::{Expander, InvalidAttributes};
 pub use mismatch::DictionaryMismatch;
 pub use report::{InvalidReport, ReportDecoder, ReportEncoder, ReportEncoding};

@@ -98,7 +98,7 @@ impl<'d> Expander<'d> {
 
     /// Its text.
     #[inline]
-    fn text(&self, index: i32) -> Result<&str, InvalidAttributes> {
+    pub(super) fn text(&self, index: i32) -> Result<&str, InvalidAttributes> {
         let text = match usize::try_from(index) {
             Ok(index) => self.global.get(index).map(Word::as_str),
             Err(_) => self.own.get(place(index)).map(|word| &**word),
@@ -133,14 +133,26 @@ impl<'d> Expander<'d> {
     /// The bag that a message stands for.
     pub fn bag(&self, message: v1::CompressedAttributes) -> Result<Bag, InvalidAttributes> {
         let v1::CompressedAttributes { words: _, values, removed } = message;
-        let mut attributes = Vec::with_capacity(values.len());
-        self.each(&values, |name, value| {
+        let bag = self.bag_of(&values)?;
+        self.none_removed(&removed)?;
+        Ok(bag)
+    }
+
+    /// The bag of some values.
+    pub(super) fn bag_of(&self, values: &[(i32, CompressedValue)]) -> Result<Bag, InvalidAttributes> {
+        let mut attributes = Vec::with_capacity(values.len().min(limits::MESSAGE_ATTRIBUTES));
+        self.each(values, |name, value| {
             attributes.push((Name::from(self.word(name)?), value));
             Ok(())
         })?;
-        match self.names(&removed)?.pop() {
+        Ok(Bag::from_sorted(attributes))
+    }
+
+    /// Before a message that does not build on another there is nothing that could be gone.
+    pub(super) fn none_removed(&self, removed: &[i32]) -> Result<(), InvalidAttributes> {
+        match self.names(removed)?.pop() {
             Some(name) => Err(InvalidAttributes::NotThere { name }),
-            None => Ok(Bag::from_sorted(attributes)),
+            None => Ok(()),
         }
     }
 
@@ -170,10 +182,7 @@ impl<'d> Expander<'d> {
         })?;
         known.finish();
         // What many messages amount to is held to what one may have.
-        match bag.len() {
-            count if count > limits::MESSAGE_ATTRIBUTES => Err(InvalidAttributes::TooMany { count }),
-            _ => Ok(()),
-        }
+        bounded(bag.len())
     }
 
     /// Takes attributes out of a bag and returns what they weighed. None of them may be set by the same message.
@@ -198,9 +207,7 @@ impl<'d> Expander<'d> {
     }
 
     fn names(&self, indices: &[i32]) -> Result<Vec<Name>, InvalidAttributes> {
-        if indices.len() > limits::MESSAGE_ATTRIBUTES {
-            return Err(InvalidAttributes::TooMany { count: indices.len() });
-        }
+        bounded(indices.len())?;
         indices.iter().map(|index| self.word(*index).map(Name::from)).collect()
     }
 
@@ -210,9 +217,7 @@ impl<'d> Expander<'d> {
         values: &[(i32, CompressedValue)],
         mut take: impl FnMut(i32, Value) -> Result<(), InvalidAttributes>,
     ) -> Result<(), InvalidAttributes> {
-        if values.len() > limits::MESSAGE_ATTRIBUTES {
-            return Err(InvalidAttributes::TooMany { count: values.len() });
-        }
+        bounded(values.len())?;
         if self.is_sorted(values)? {
             return values.iter().try_for_each(|(name, value)| take(*name, self.value(value)?));
         }
@@ -221,6 +226,19 @@ impl<'d> Expander<'d> {
             .iter()
             .filter_map(|at| values.get(*at))
             .try_for_each(|(name, value)| take(*name, self.value(value)?))
+    }
+
+    /// Values in the order of a bag, each name once.
+    pub(super) fn in_order(
+        &self,
+        values: Vec<(i32, CompressedValue)>,
+    ) -> Result<Vec<(i32, CompressedValue)>, InvalidAttributes> {
+        bounded(values.len())?;
+        if self.is_sorted(&values)? {
+            return Ok(values);
+        }
+        let order = self.order(&values)?;
+        Ok(order.iter().filter_map(|at| values.get(*at)).cloned().collect())
     }
 
     /// Whether the names are in order, as we send them; others send them as they please.
@@ -256,6 +274,33 @@ impl<'d> Expander<'d> {
         twice.map_or(Ok(order), |name| Err(InvalidAttributes::Duplicate { name: name.into() }))
     }
 
+    /// Whether the keys of a map are in order. Its indices are those of words.
+    pub(super) fn is_sorted_map(&self, map: &v1::StringMap) -> Result<bool, InvalidAttributes> {
+        let mut before: Option<&str> = None;
+        let mut is_sorted = true;
+        for (key, value) in &map.entries {
+            let key = self.text(*key)?;
+            self.text(*value)?;
+            is_sorted = is_sorted && before.is_none_or(|before| before < key);
+            before = Some(key);
+        }
+        Ok(is_sorted)
+    }
+
+    /// Sees to it that there is such a value, one that is no map.
+    pub(super) fn examine(&self, value: &CompressedValue) -> Result<(), InvalidAttributes> {
+        match value {
+            CompressedValue::String(text) => self.text(*text).map(drop),
+            CompressedValue::Timestamp(time) => Timestamp::try_from(*time).map(drop),
+            CompressedValue::Duration(span) => Duration::try_from(*span).map(drop),
+            CompressedValue::Int64(_)
+            | CompressedValue::Double(_)
+            | CompressedValue::Bool(_)
+            | CompressedValue::Bytes(_)
+            | CompressedValue::StringMap(_) => Ok(()),
+        }
+    }
+
     fn value(&self, value: &CompressedValue) -> Result<Value, InvalidAttributes> {
         Ok(match value {
             CompressedValue::String(text) => Value::String(self.word(*text)?),
@@ -268,6 +313,13 @@ impl<'d> Expander<'d> {
             CompressedValue::StringMap(map) => Value::StringMap(Arc::new(self.string_map(map)?)),
         })
     }
+}
+
+fn bounded(count: usize) -> Result<(), InvalidAttributes> {
+    if count > limits::MESSAGE_ATTRIBUTES {
+        return Err(InvalidAttributes::TooMany { count });
+    }
+    Ok(())
 }
 
 /// Where a message's own word is: -1 is the first. `!` is `-index - 1` without its overflow.
