@@ -17,7 +17,7 @@ use crate::quota::config::Quotas;
 use crate::quota::{self, QuotaConfig};
 use crate::tcp::TcpConfig;
 
-use json::{Json, Wrong};
+use json::{Field, Json, Wrong};
 
 /// The dictionary that ships with the project.
 const DICTIONARY: &str = include_str!("../../../config/dictionary.txt");
@@ -81,7 +81,9 @@ impl Config {
             return Err(InvalidConfig::Missing);
         }
         let json: Json = serde_json::from_str(text).map_err(InvalidConfig::Json)?;
-        let document = Document::read(json)
+        let mut document = Document::default();
+        document
+            .read(json)
             .map_err(|error| InvalidConfig::Shape { path: error.path(), message: error.message })?;
         document.check()
     }
@@ -92,97 +94,109 @@ impl Config {
     }
 }
 
-/// The configuration as it is written.
+/// The configuration as it is written; maps in it are read into the same.
 #[derive(Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch that stands in the configuration")]
 struct Document {
-    cluster: String,
+    cluster: Option<String>,
     timeout: Duration,
     attributes: Bag,
     dictionary: Option<Vec<String>>,
-    check: Check,
-    report: Report,
+    check_enabled: bool,
+    cache_enabled: bool,
+    cache_entries: usize,
+    failure: FailurePolicies,
+    report_enabled: bool,
+    batch_max: usize,
+    batch_interval: Duration,
     feed_enabled: bool,
     explain_to: Vec<IpNet>,
-    quotas: Quotas<Failure>,
+    quotas: Quotas,
     tcp: Option<TcpConfig>,
 }
 
-#[derive(Debug)]
-struct Check {
-    enabled: bool,
-    cache: Cache,
-    failure: Failure,
-}
-
-#[derive(Debug)]
-struct Cache {
-    enabled: bool,
-    max_entries: usize,
-}
-
-/// One policy for all, then exceptions by class.
-#[derive(Debug, Default)]
-struct Failure {
-    policy: Option<FailurePolicy>,
-    unreachable: Option<FailurePolicy>,
-    timeout: Option<FailurePolicy>,
-    server_error: Option<FailurePolicy>,
-    overloaded: Option<FailurePolicy>,
-    bad_response: Option<FailurePolicy>,
-    no_config: Option<FailurePolicy>,
-}
-
-#[derive(Debug)]
-struct Report {
-    enabled: bool,
-    batch_max: usize,
-    batch_interval: Duration,
-}
-
-impl Default for Check {
+impl Default for Document {
     fn default() -> Self {
-        Self { enabled: true, cache: Cache::default(), failure: Failure::default() }
+        Self {
+            cluster: None,
+            timeout: Duration::from_secs(1),
+            attributes: Bag::new(),
+            dictionary: None,
+            check_enabled: true,
+            cache_enabled: true,
+            cache_entries: 10_000,
+            failure: FailurePolicies::all(FailurePolicy::Closed),
+            report_enabled: true,
+            batch_max: 100,
+            batch_interval: Duration::from_secs(1),
+            feed_enabled: true,
+            explain_to: Vec::new(),
+            quotas: Quotas::default(),
+            tcp: None,
+        }
     }
 }
 
-impl Default for Cache {
-    fn default() -> Self {
-        Self { enabled: true, max_entries: 10_000 }
-    }
-}
+const DOCUMENT: &[Field<Document>] = &[
+    ("mixer", |to, json| {
+        json.fields(to, MIXER)?;
+        if to.cluster.is_some() { Ok(()) } else { Err(Wrong::missing("cluster")) }
+    }),
+    ("attributes", |to, json| set(&mut to.attributes, attributes(json))),
+    ("dictionary", |to, json| {
+        set(&mut to.dictionary, json.or_null().map(|words| words.list(Json::text)).transpose())
+    }),
+    ("check", |to, json| json.fields(to, CHECK)),
+    ("report", |to, json| json.fields(to, REPORT)),
+    ("feed", |to, json| json.fields(to, &[("enabled", |to, json| set(&mut to.feed_enabled, json.truth()))])),
+    ("explain", |to, json| {
+        json.fields(to, &[("trusted", |to, json| set(&mut to.explain_to, json.list(network)))])
+    }),
+    ("quotas", |to, json| json.fields(&mut to.quotas, quota::config::QUOTAS)),
+    // That it is there says that it is a network filter.
+    ("tcp", |to, json| match json.or_null() {
+        Some(json) => json.fields(to.tcp.get_or_insert_default(), TCP),
+        None => Ok(()),
+    }),
+];
 
-impl Default for Report {
-    fn default() -> Self {
-        Self { enabled: true, batch_max: 100, batch_interval: Duration::from_secs(1) }
-    }
+const MIXER: &[Field<Document>] = &[
+    ("cluster", |to, json| set(&mut to.cluster, json.text().map(Some))),
+    ("timeout", |to, json| set(&mut to.timeout, span(json))),
+];
+
+const CHECK: &[Field<Document>] = &[
+    ("enabled", |to, json| set(&mut to.check_enabled, json.truth())),
+    ("cache", |to, json| json.fields(to, CACHE)),
+    ("failure", |to, json| set(&mut to.failure, failure(json, FailurePolicy::Closed))),
+];
+
+const CACHE: &[Field<Document>] = &[
+    ("enabled", |to, json| set(&mut to.cache_enabled, json.truth())),
+    ("max_entries", |to, json| set(&mut to.cache_entries, json.size())),
+];
+
+const REPORT: &[Field<Document>] = &[
+    ("enabled", |to, json| set(&mut to.report_enabled, json.truth())),
+    ("batch_max", |to, json| set(&mut to.batch_max, json.size())),
+    ("batch_interval", |to, json| set(&mut to.batch_interval, span(json))),
+];
+
+const TCP: &[Field<TcpConfig>] = &[
+    ("report_interval", |to, json| set(&mut to.report_interval, span(json))),
+    ("await_certificate", |to, json| set(&mut to.await_certificate, json.truth())),
+];
+
+/// Puts what was read where it belongs.
+pub(crate) fn set<T>(to: &mut T, read: Result<T, Wrong>) -> Result<(), Wrong> {
+    *to = read?;
+    Ok(())
 }
 
 impl Document {
-    fn read(json: Json) -> Result<Self, Wrong> {
-        let mut fields = json.fields(&[
-            "mixer",
-            "attributes",
-            "dictionary",
-            "check",
-            "report",
-            "feed",
-            "explain",
-            "quotas",
-            "tcp",
-        ])?;
-        let (cluster, timeout) = fields.require("mixer", mixer)?;
-        Ok(Self {
-            cluster,
-            timeout,
-            attributes: fields.read("attributes", attributes)?.unwrap_or_default(),
-            dictionary: fields.read_or_null("dictionary", |json| json.list(Json::text))?,
-            check: fields.read("check", Check::read)?.unwrap_or_default(),
-            report: fields.read("report", Report::read)?.unwrap_or_default(),
-            feed_enabled: fields.read("feed", enabled)?.unwrap_or(true),
-            explain_to: fields.read("explain", trusted)?.unwrap_or_default(),
-            quotas: fields.read("quotas", |json| Quotas::read(json, Failure::read))?.unwrap_or_default(),
-            tcp: fields.read_or_null("tcp", tcp)?,
-        })
+    fn read(&mut self, json: Json) -> Result<(), Wrong> {
+        json.fields(self, DOCUMENT)?;
+        if self.cluster.is_some() { Ok(()) } else { Err(Wrong::missing("mixer")) }
     }
 
     fn check(self) -> Result<Config, InvalidConfig> {
@@ -191,24 +205,30 @@ impl Document {
             timeout,
             attributes,
             dictionary,
-            check,
-            report,
+            check_enabled,
+            cache_enabled,
+            cache_entries,
+            failure,
+            report_enabled,
+            batch_max,
+            batch_interval,
             feed_enabled,
             explain_to,
             quotas,
             tcp,
         } = self;
+        let cluster = cluster.unwrap_or_default();
         if cluster.is_empty() {
             return Err(field("mixer.cluster", "is empty, expected the name of a cluster".to_owned()));
         }
         within("mixer.timeout", timeout, &limits::CHECK_TIMEOUT)?;
-        within("report.batch_interval", report.batch_interval, &limits::BATCH_INTERVAL)?;
-        at_most("check.cache.max_entries", check.cache.max_entries, limits::CACHE_ENTRIES)?;
-        at_most("report.batch_max", report.batch_max, limits::BATCH_MAX)?;
+        within("report.batch_interval", batch_interval, &limits::BATCH_INTERVAL)?;
+        at_most("check.cache.max_entries", cache_entries, limits::CACHE_ENTRIES)?;
+        at_most("report.batch_max", batch_max, limits::BATCH_MAX)?;
         if let Some(tcp) = &tcp {
             within("tcp.report_interval", tcp.report_interval, &limits::TCP_REPORT_INTERVAL)?;
         }
-        if report.batch_max == 0 {
+        if batch_max == 0 {
             return Err(field("report.batch_max", "is 0, expected at least 1".to_owned()));
         }
         at_most("explain.trusted", explain_to.len(), limits::EXPLAIN_NETWORKS)?;
@@ -228,19 +248,19 @@ impl Document {
             check_timeout: timeout,
             attributes: with_aliases(attributes),
             dictionary: Arc::new(dictionary),
-            check_enabled: check.enabled,
-            cache_entries: if check.cache.enabled { check.cache.max_entries } else { 0 },
-            failure: check.failure.or(FailurePolicy::Closed),
-            report_enabled: report.enabled,
-            batch_max: report.batch_max,
-            batch_interval: report.batch_interval,
+            check_enabled,
+            cache_entries: if cache_enabled { cache_entries } else { 0 },
+            failure,
+            report_enabled,
+            batch_max,
+            batch_interval,
             feed_enabled,
             tcp,
             quotas: QuotaConfig {
                 rules: quota::config::rules(quotas.rules).map_err(|error| field("quotas.rules", error))?,
                 prefetch: quotas.prefetch,
                 max_pools: quotas.max_pools,
-                failure: quotas.failure.unwrap_or_default().or(FailurePolicy::Open),
+                failure: quotas.failure,
             },
             explain_to,
         })
@@ -276,95 +296,51 @@ fn at_most(name: &'static str, value: usize, limit: usize) -> Result<(), Invalid
     Err(field(name, format!("is {value}, expected at most {limit}")))
 }
 
-fn mixer(json: Json) -> Result<(String, Duration), Wrong> {
-    let mut fields = json.fields(&["cluster", "timeout"])?;
-    let timeout = fields.read("timeout", span)?.unwrap_or(Duration::from_secs(1));
-    Ok((fields.require("cluster", Json::text)?, timeout))
+/// One policy for all classes of failure, then exceptions.
+#[derive(Debug, Default)]
+struct Failure {
+    policy: Option<FailurePolicy>,
+    unreachable: Option<FailurePolicy>,
+    timeout: Option<FailurePolicy>,
+    server_error: Option<FailurePolicy>,
+    overloaded: Option<FailurePolicy>,
+    bad_response: Option<FailurePolicy>,
+    no_config: Option<FailurePolicy>,
 }
 
-impl Check {
-    fn read(json: Json) -> Result<Self, Wrong> {
-        let (mut fields, default) = (json.fields(&["enabled", "cache", "failure"])?, Self::default());
-        Ok(Self {
-            enabled: fields.read("enabled", Json::truth)?.unwrap_or(default.enabled),
-            cache: fields.read("cache", Cache::read)?.unwrap_or(default.cache),
-            failure: fields.read("failure", Failure::read)?.unwrap_or(default.failure),
-        })
-    }
+const FAILURE: &[Field<Failure>] = &[
+    ("policy", |to, json| set(&mut to.policy, policy(json))),
+    ("unreachable", |to, json| set(&mut to.unreachable, policy(json))),
+    ("timeout", |to, json| set(&mut to.timeout, policy(json))),
+    ("server_error", |to, json| set(&mut to.server_error, policy(json))),
+    ("overloaded", |to, json| set(&mut to.overloaded, policy(json))),
+    ("bad_response", |to, json| set(&mut to.bad_response, policy(json))),
+    ("no_config", |to, json| set(&mut to.no_config, policy(json))),
+];
+
+/// What becomes of requests by class of failure.
+pub(crate) fn failure(json: Json, default: FailurePolicy) -> Result<FailurePolicies, Wrong> {
+    let mut failure = Failure::default();
+    json.fields(&mut failure, FAILURE)?;
+    let Failure { policy, unreachable, timeout, server_error, overloaded, bad_response, no_config } = failure;
+    let or_all = |exception: Option<FailurePolicy>| exception.or(policy).unwrap_or(default);
+    Ok(FailurePolicies {
+        unreachable: or_all(unreachable),
+        timeout: or_all(timeout),
+        server_error: or_all(server_error),
+        overloaded: or_all(overloaded),
+        bad_response: or_all(bad_response),
+        no_config: or_all(no_config),
+    })
 }
 
-impl Cache {
-    fn read(json: Json) -> Result<Self, Wrong> {
-        let (mut fields, default) = (json.fields(&["enabled", "max_entries"])?, Self::default());
-        Ok(Self {
-            enabled: fields.read("enabled", Json::truth)?.unwrap_or(default.enabled),
-            max_entries: fields.read("max_entries", Json::size)?.unwrap_or(default.max_entries),
-        })
-    }
-}
-
-impl Report {
-    fn read(json: Json) -> Result<Self, Wrong> {
-        let mut fields = json.fields(&["enabled", "batch_max", "batch_interval"])?;
-        let default = Self::default();
-        Ok(Self {
-            enabled: fields.read("enabled", Json::truth)?.unwrap_or(default.enabled),
-            batch_max: fields.read("batch_max", Json::size)?.unwrap_or(default.batch_max),
-            batch_interval: fields.read("batch_interval", span)?.unwrap_or(default.batch_interval),
-        })
-    }
-}
-
-impl Failure {
-    fn read(json: Json) -> Result<Self, Wrong> {
-        let mut fields = json.fields(&[
-            "policy",
-            "unreachable",
-            "timeout",
-            "server_error",
-            "overloaded",
-            "bad_response",
-            "no_config",
-        ])?;
-        let mut policy = |name| fields.read_or_null(name, policy);
-        Ok(Self {
-            policy: policy("policy")?,
-            unreachable: policy("unreachable")?,
-            timeout: policy("timeout")?,
-            server_error: policy("server_error")?,
-            overloaded: policy("overloaded")?,
-            bad_response: policy("bad_response")?,
-            no_config: policy("no_config")?,
-        })
-    }
-
-    fn or(self, default: FailurePolicy) -> FailurePolicies {
-        let or_all = |exception: Option<FailurePolicy>| exception.or(self.policy).unwrap_or(default);
-        FailurePolicies {
-            unreachable: or_all(self.unreachable),
-            timeout: or_all(self.timeout),
-            server_error: or_all(self.server_error),
-            overloaded: or_all(self.overloaded),
-            bad_response: or_all(self.bad_response),
-            no_config: or_all(self.no_config),
-        }
-    }
-}
-
-fn policy(json: Json) -> Result<FailurePolicy, Wrong> {
+fn policy(json: Json) -> Result<Option<FailurePolicy>, Wrong> {
+    let Some(json) = json.or_null() else { return Ok(None) };
     match json.text()?.as_str() {
-        "open" => Ok(FailurePolicy::Open),
-        "closed" => Ok(FailurePolicy::Closed),
+        "open" => Ok(Some(FailurePolicy::Open)),
+        "closed" => Ok(Some(FailurePolicy::Closed)),
         other => Err(Wrong::new(format!("unknown variant `{other}`, expected `open` or `closed`"))),
     }
-}
-
-fn enabled(json: Json) -> Result<bool, Wrong> {
-    Ok(json.fields(&["enabled"])?.read("enabled", Json::truth)?.unwrap_or(true))
-}
-
-fn trusted(json: Json) -> Result<Vec<IpNet>, Wrong> {
-    Ok(json.fields(&["trusted"])?.read("trusted", |json| json.list(network))?.unwrap_or_default())
 }
 
 /// An address or a network.
@@ -373,15 +349,6 @@ fn network(json: Json) -> Result<IpNet, Wrong> {
     let network = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
     let expected = |_| Wrong::new(format!("`{text}` is not an address or a network such as 10.0.0.0/8"));
     network.map_err(expected)
-}
-
-/// That it is a network filter.
-fn tcp(json: Json) -> Result<TcpConfig, Wrong> {
-    let mut fields = json.fields(&["report_interval", "await_certificate"])?;
-    Ok(TcpConfig {
-        report_interval: fields.read("report_interval", span)?.unwrap_or(Duration::from_secs(10)),
-        await_certificate: fields.read("await_certificate", Json::truth)?.unwrap_or(false),
-    })
 }
 
 /// A span of time in Go's notation.

@@ -74,6 +74,18 @@ impl GrpcFailure {
 }
 
 impl FailurePolicies {
+    /// One policy for all classes.
+    pub(crate) const fn all(policy: FailurePolicy) -> Self {
+        Self {
+            unreachable: policy,
+            timeout: policy,
+            server_error: policy,
+            overloaded: policy,
+            bad_response: policy,
+            no_config: policy,
+        }
+    }
+
     pub(crate) fn of(self, class: FailureClass) -> FailurePolicy {
         match class {
             FailureClass::Unreachable => self.unreachable,

@@ -74,6 +74,12 @@ pub(crate) struct TcpConfig {
     pub(crate) await_certificate: bool,
 }
 
+impl Default for TcpConfig {
+    fn default() -> Self {
+        Self { report_interval: Duration::from_secs(10), await_certificate: false }
+    }
+}
+
 /// When connections are to be looked at, the next one first. Most are to be looked at after all others, or before.
 #[derive(Debug, Default)]
 pub(crate) struct Looks(VecDeque<(Tick, StreamId)>);

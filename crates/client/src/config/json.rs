@@ -1,7 +1,8 @@
 //! JSON as a tree from which the configuration is read by hand, so that an error names the field.
 //!
 //! Derived readers would be shorter to write, and were a seventh of the filter's module: each type brings a reader of its
-//! own for its fields, its names and its lists. Here there is one of each.
+//! own for its fields, its names and its lists. Here there is one of each, and the fields of a map are a table: a name, and
+//! what its value sets.
 
 use std::fmt;
 
@@ -30,17 +31,19 @@ pub(crate) struct Wrong {
     steps: Vec<String>,
 }
 
-/// The fields of a map, each until it is read.
-pub(crate) struct Fields {
-    names: &'static [&'static str],
-    values: Vec<Option<Json>>,
-}
+/// A field that a map may have: its name, and what reads its value into a `T`.
+pub(crate) type Field<T> = (&'static str, fn(&mut T, Json) -> Result<(), Wrong>);
 
 // === impl Wrong ===
 
 impl Wrong {
     pub(crate) fn new(message: String) -> Self {
         Self { message, steps: Vec::new() }
+    }
+
+    /// That a field is not there which must be.
+    pub(crate) fn missing(field: &str) -> Self {
+        Self::new(format!("missing field `{field}`"))
     }
 
     /// The field, with dots; a single dot is the whole.
@@ -121,62 +124,54 @@ impl Json {
         }
     }
 
-    /// A map that has some fields, none of them twice, and no others.
-    pub(crate) fn fields(self, names: &'static [&'static str]) -> Result<Fields, Wrong> {
-        let mut values: Vec<_> = names.iter().map(|_| None).collect();
+    /// Reads a map that has some fields, none of them twice, and no others.
+    pub(crate) fn fields<T>(self, into: &mut T, fields: &'static [Field<T>]) -> Result<(), Wrong> {
+        let names: Vec<_> = fields.iter().map(|(name, _)| *name).collect();
+        self.each_field(&names, &mut |place, value| match fields.get(place) {
+            Some((_, read)) => read(into, value),
+            None => Ok(()),
+        })
+    }
+
+    /// Has each field read that is there, by the place of its name.
+    fn each_field(
+        self,
+        names: &[&str],
+        read: &mut dyn FnMut(usize, Self) -> Result<(), Wrong>,
+    ) -> Result<(), Wrong> {
+        let mut seen = vec![false; names.len()];
         for (name, value) in self.entries("a map")? {
-            let place = names.iter().zip(&mut values).find(|(known, _)| **known == name);
-            let wrong = match place {
-                Some((_, place)) if place.is_none() => {
-                    *place = Some(value);
-                    continue;
+            let known = names.iter().zip(&mut seen).position(|(known, seen)| {
+                // The second of two finds the name taken.
+                *known == name && !std::mem::replace(seen, true)
+            });
+            let done = match known {
+                Some(place) => read(place, value),
+                None if names.contains(&name.as_str()) => {
+                    Err(Wrong::new(format!("duplicate field `{name}`")))
                 }
-                Some(_) => format!("duplicate field `{name}`"),
-                None => format!("unknown field `{name}`, expected one of `{}`", names.join("`, `")),
+                None => {
+                    let names = names.join("`, `");
+                    Err(Wrong::new(format!("unknown field `{name}`, expected one of `{names}`")))
+                }
             };
-            return Err(Wrong::new(wrong).under(name));
+            done.map_err(|wrong| wrong.under(name))?;
         }
-        Ok(Fields { names, values })
-    }
-}
-
-// === impl Fields ===
-
-impl Fields {
-    fn take(&mut self, name: &str) -> Option<Json> {
-        let known = self.names.iter().position(|known| *known == name)?;
-        self.values.get_mut(known)?.take()
+        Ok(())
     }
 
-    /// Reads a field, if it is there.
-    pub(crate) fn read<T>(
-        &mut self,
-        name: &str,
-        read: impl FnOnce(Json) -> Result<T, Wrong>,
-    ) -> Result<Option<T>, Wrong> {
-        let Some(value) = self.take(name) else { return Ok(None) };
-        read(value).map(Some).map_err(|wrong| wrong.under(name.to_owned()))
-    }
-
-    /// Reads a field that may be null, too, as if it were not there.
-    pub(crate) fn read_or_null<T>(
-        &mut self,
-        name: &str,
-        read: impl FnOnce(Json) -> Result<T, Wrong>,
-    ) -> Result<Option<T>, Wrong> {
-        match self.take(name) {
-            None | Some(Json::Null) => Ok(None),
-            Some(value) => read(value).map(Some).map_err(|wrong| wrong.under(name.to_owned())),
+    /// Nothing for null, where that is as good as no field.
+    pub(crate) fn or_null(self) -> Option<Self> {
+        match self {
+            Self::Null => None,
+            Self::Bool(_)
+            | Self::Unsigned(_)
+            | Self::Signed(_)
+            | Self::Float(_)
+            | Self::Text(_)
+            | Self::List(_)
+            | Self::Map(_) => Some(self),
         }
-    }
-
-    /// Reads a field that must be there.
-    pub(crate) fn require<T>(
-        &mut self,
-        name: &str,
-        read: impl FnOnce(Json) -> Result<T, Wrong>,
-    ) -> Result<T, Wrong> {
-        self.read(name, read)?.ok_or_else(|| Wrong::new(format!("missing field `{name}`")))
     }
 }
 

@@ -5,47 +5,53 @@ use std::sync::Arc;
 use attributes::Name;
 
 use super::rules::{Charge, Clause, Match, Rule, Rules, TextTest};
-use crate::config::json::{Json, Wrong};
+use crate::config::json::{Field, Json, Wrong};
+use crate::config::{failure, set};
+use crate::failure::{FailurePolicies, FailurePolicy};
 use crate::limits;
 
 /// Quotas as they are written.
 #[derive(Debug)]
-pub(crate) struct Quotas<F> {
+pub(crate) struct Quotas {
     pub(crate) prefetch: bool,
     pub(crate) max_pools: usize,
-    pub(crate) failure: Option<F>,
+    pub(crate) failure: FailurePolicies,
     pub(crate) rules: Vec<WrittenRule>,
 }
 
-impl<F> Default for Quotas<F> {
+impl Default for Quotas {
     fn default() -> Self {
-        Self { prefetch: true, max_pools: 1_000, failure: None, rules: Vec::new() }
+        let failure = FailurePolicies::all(FailurePolicy::Open);
+        Self { prefetch: true, max_pools: 1_000, failure, rules: Vec::new() }
     }
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct WrittenRule {
     any_of: Vec<Vec<Clause>>,
     charges: Vec<Charge>,
 }
 
-impl<F> Quotas<F> {
-    pub(crate) fn read(json: Json, failure: fn(Json) -> Result<F, Wrong>) -> Result<Self, Wrong> {
-        let mut fields = json.fields(&["prefetch", "max_pools", "failure", "rules"])?;
-        let default = Self::default();
-        Ok(Self {
-            prefetch: fields.read("prefetch", Json::truth)?.unwrap_or(default.prefetch),
-            max_pools: fields.read("max_pools", Json::size)?.unwrap_or(default.max_pools),
-            failure: fields.read_or_null("failure", failure)?,
-            rules: fields.read("rules", |json| json.list(rule))?.unwrap_or_default(),
-        })
-    }
-}
+pub(crate) const QUOTAS: &[Field<Quotas>] = &[
+    ("prefetch", |to, json| set(&mut to.prefetch, json.truth())),
+    ("max_pools", |to, json| set(&mut to.max_pools, json.size())),
+    ("failure", |to, json| match json.or_null() {
+        Some(json) => set(&mut to.failure, failure(json, FailurePolicy::Open)),
+        None => Ok(()),
+    }),
+    ("rules", |to, json| set(&mut to.rules, json.list(rule))),
+];
+
+const RULE: &[Field<WrittenRule>] = &[
+    ("match", |to, json| set(&mut to.any_of, json.list(clauses))),
+    ("charge", |to, json| set(&mut to.charges, charges(json))),
+];
 
 fn rule(json: Json) -> Result<WrittenRule, Wrong> {
-    let mut fields = json.fields(&["match", "charge"])?;
-    let any_of = fields.read("match", |json| json.list(clauses))?.unwrap_or_default();
-    Ok(WrittenRule { any_of, charges: fields.require("charge", charges)? })
+    let mut rule = WrittenRule::default();
+    json.fields(&mut rule, RULE)?;
+    // Where it is there, it charges something.
+    if rule.charges.is_empty() { Err(Wrong::missing("charge")) } else { Ok(rule) }
 }
 
 fn clauses(json: Json) -> Result<Vec<Clause>, Wrong> {
