@@ -11,7 +11,6 @@
 //!
 //! Invariant: at most as many pools as the configuration says; the one that was used longest ago goes first.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -70,8 +69,10 @@ pub(super) struct Unused {
 pub(super) struct Pools {
     /// Where a trace leads: the message of its verdict is the name of a counter.
     traces: CheckCache,
-    /// By the names of counters; ordered, since who asks has a say in what these are.
-    entries: BTreeMap<u128, Entry>,
+    /// In the order of the names of counters, in which they are searched: who asks has a say in what these are. A new one
+    /// moves those behind it, which is less than a tree would be of the module.
+    #[allow(clippy::vec_box, reason = "what is moved should be small")]
+    entries: Vec<Box<Entry>>,
     /// Pools that have ended while something is on its way to them: at most as many as there are allocations.
     ended: Vec<Entry>,
     count: u64,
@@ -84,7 +85,7 @@ impl Pools {
     pub(super) fn new(max: usize, seed: [u8; 16]) -> Self {
         Self {
             traces: CheckCache::new(Limits::of_entries(max), seed),
-            entries: BTreeMap::new(),
+            entries: Vec::new(),
             ended: Vec::new(),
             count: 0,
             max,
@@ -97,7 +98,8 @@ impl Pools {
     }
 
     pub(super) fn get(&mut self, id: PoolId) -> Option<&mut Entry> {
-        self.entries.get_mut(&id.name).filter(|entry| entry.id == id)
+        let place = self.place(id.name).ok()?;
+        self.entries.get_mut(place).map(|entry| &mut **entry).filter(|entry| entry.id == id)
     }
 
     /// The pool for a request, if it is known which that is.
@@ -183,15 +185,19 @@ impl Pools {
     /// Forgets everything.
     pub(super) fn clear(&mut self, now: Tick) {
         self.traces.clear();
-        for entry in std::mem::take(&mut self.entries).into_values() {
-            self.end(entry, now);
+        for entry in std::mem::take(&mut self.entries) {
+            self.end(*entry, now);
         }
     }
 
     /// The pool that a fetch is for, which may have ended since.
     pub(super) fn asker(&mut self, id: PoolId) -> Option<&mut Entry> {
-        let live = self.entries.get_mut(&id.name).into_iter();
-        live.chain(&mut self.ended).find(|entry| entry.id == id)
+        if let Ok(place) = self.place(id.name)
+            && self.entries.get(place).is_some_and(|entry| entry.id == id)
+        {
+            return self.entries.get_mut(place).map(|entry| &mut **entry);
+        }
+        self.ended.iter_mut().find(|entry| entry.id == id)
     }
 
     /// Whether a pool has ended that belonged to a counter.
@@ -226,7 +232,7 @@ impl Pools {
 
     /// Takes tokens out of pools that nobody has asked for lately, and forgets pools that nobody has asked for long.
     pub(super) fn sweep(&mut self, idle: Duration, forgotten: Duration, now: Tick) {
-        self.entries.retain(|_, entry| {
+        self.entries.retain_mut(|entry| {
             if entry.returnable.is_some() {
                 self.unused.extend(entry.take_unused(idle, now));
             }
@@ -235,27 +241,36 @@ impl Pools {
     }
 
     fn named(&self, name: u128) -> Option<PoolId> {
-        self.entries.get(&name).map(|entry| entry.id)
+        let place = self.place(name).ok()?;
+        self.entries.get(place).map(|entry| entry.id)
+    }
+
+    /// Where the pool of a counter is, or would be.
+    fn place(&self, name: u128) -> Result<usize, usize> {
+        self.entries.binary_search_by_key(&name, |entry| entry.id.name)
     }
 
     fn add(&mut self, quota: Arc<str>, name: u128, counter: Option<Counter>, now: Tick) -> PoolId {
         if self.entries.len() >= self.max {
-            let oldest = self.entries.values().max_by_key(|entry| entry.pool.idle(now));
-            if let Some(oldest) =
-                oldest.map(|entry| entry.id.name).and_then(|name| self.entries.remove(&name))
-            {
-                self.end(oldest, now);
+            let idle = self.entries.iter().map(|entry| entry.pool.idle(now)).enumerate();
+            let oldest = idle.max_by_key(|(_, idle)| *idle).map(|(place, _)| place);
+            if let Some(oldest) = oldest {
+                let oldest = self.entries.remove(oldest);
+                self.end(*oldest, now);
             }
         }
         let id = PoolId { name, number: self.count };
         self.count += 1;
-        self.entries.insert(name, Entry { quota, pool: Pool::new(now), id, counter, returnable: None });
+        // Nobody adds a pool that is there.
+        let (Ok(place) | Err(place)) = self.place(name);
+        let entry = Entry { quota, pool: Pool::new(now), id, counter, returnable: None };
+        self.entries.insert(place, Box::new(entry));
         id
     }
 
     /// Ends the pools of counters that have no name: nothing leads there any more.
     fn end_unnamed(&mut self) {
-        self.entries.retain(|_, entry| entry.counter.is_some());
+        self.entries.retain(|entry| entry.counter.is_some());
     }
 }
 
