@@ -1,7 +1,5 @@
 //! Traces ⇄ `istio.mixer.v1.ReferencedAttributes`: which attributes counted, in no order, by value only.
 
-use std::collections::BTreeMap;
-
 use attributes::wire::{Compressor, Expander, InvalidAttributes};
 use attributes::{AttributeSource, Dictionary, Name, ValueRef};
 use proto::v1;
@@ -35,6 +33,26 @@ pub enum InvalidReferences {
     },
 }
 
+/// What is said of targets, the last word on each, in the order of their names. A list, which moves what is behind a new
+/// one, is no slower for so few, and less of the filter's module than a tree.
+struct ByTarget<T>(Vec<(Target, T)>);
+
+impl<T> Default for ByTarget<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T> ByTarget<T> {
+    fn insert(&mut self, target: Target, said: T) {
+        let at = self.0.partition_point(|(other, _)| *other < target);
+        match self.0.get_mut(at) {
+            Some((known, before)) if *known == target => *before = said,
+            Some(_) | None => self.0.insert(at, (target, said)),
+        }
+    }
+}
+
 /// Writes what a trace depends on for a client that does not accept traces. It comes out narrower than the trace,
 /// never wider: a client compares values where the trace only tests them.
 pub fn encode_references(
@@ -42,13 +60,14 @@ pub fn encode_references(
     dictionary: &Dictionary,
     word_count: u32,
 ) -> v1::ReferencedAttributes {
-    let mut conditions = BTreeMap::new();
+    let mut conditions = ByTarget::default();
     for seen in trace.observations() {
         let (target, condition) = reference(seen);
         conditions.insert(target, condition);
     }
     let mut words = Compressor::new(dictionary, word_count as usize);
     let attribute_matches = conditions
+        .0
         .into_iter()
         .map(|(target, condition)| AttributeMatch {
             name: words.index(target.attribute().as_str()),
@@ -86,7 +105,7 @@ pub fn decode_references(
         return Err(InvalidReferences::TooMany { count: attribute_matches.len() });
     }
     let words = Expander::new(dictionary, word_count, words);
-    let mut seen = BTreeMap::new();
+    let mut seen = ByTarget::default();
     for AttributeMatch { name, condition, regex: _, map_key } in attribute_matches {
         let name = Name::from(words.word(name)?);
         let target = match source.get(name.as_str()) {
@@ -108,5 +127,5 @@ pub fn decode_references(
         }
         seen.insert(target, outcome.to_outcome());
     }
-    Ok(seen.into_iter().map(|(target, outcome)| Observation::new(target, Test::Value, outcome)).collect())
+    Ok(seen.0.into_iter().map(|(target, outcome)| Observation::new(target, Test::Value, outcome)).collect())
 }
