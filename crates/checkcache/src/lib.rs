@@ -21,6 +21,7 @@ mod law;
 mod life;
 pub mod limits;
 mod matcher;
+mod number;
 mod observation;
 mod question;
 mod questions;

@@ -1,10 +1,11 @@
 //! Observations: questions with what came out.
 
-use std::fmt;
+use std::fmt::{self, Display as _};
 use std::sync::Arc;
 
 use attributes::{AttributeSource, Value, ValueRef};
 
+use crate::number::Exact;
 use crate::{Question, Target, Test};
 
 /// How a test came out.
@@ -205,16 +206,27 @@ impl fmt::Display for Observation {
     }
 }
 
-/// Text in quotes, since there could be anything in it; everything else as it is.
+/// Text in quotes, since there could be anything in it; everything else as [`Value`] writes it, but for numbers (see
+/// [`number`](crate::number)), for whose sake each kind is written here.
 fn write_value(f: &mut fmt::Formatter<'_>, value: &Value) -> fmt::Result {
     match value {
         Value::String(text) => write!(f, "{text:?}"),
-        Value::Int64(_)
-        | Value::Double(_)
-        | Value::Bool(_)
-        | Value::Timestamp(_)
-        | Value::Duration(_)
-        | Value::Bytes(_)
-        | Value::StringMap(_) => write!(f, "{value}"),
+        Value::Int64(number) => number.fmt(f),
+        Value::Double(number) => Exact(*number).fmt(f),
+        Value::Bool(truth) => truth.fmt(f),
+        Value::Timestamp(time) => time.fmt(f),
+        Value::Duration(span) => span.fmt(f),
+        Value::Bytes(bytes) => match value.to_ip() {
+            Some(ip) => ip.fmt(f),
+            None => bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}")),
+        },
+        Value::StringMap(map) => {
+            f.write_str("{")?;
+            for (i, (key, value)) in map.iter().enumerate() {
+                let comma = if i == 0 { "" } else { ", " };
+                write!(f, "{comma}{key}: {value}")?;
+            }
+            f.write_str("}")
+        }
     }
 }
