@@ -6,6 +6,7 @@
 //! `reference` what is compared with a message that is written by hand.
 
 mod compressed;
+pub mod listed;
 #[cfg(any(test, feature = "reference"))]
 pub mod reference;
 

@@ -1,12 +1,11 @@
 //! The client's messages and what comes back.
 
-use std::collections::BTreeMap;
-
 use attributes::wire::{Compressor, ReportEncoder, ReportEncoding};
 use attributes::{AttributeSource, Bag, Dictionary};
 use checkcache::Revision;
 use checkcache::wire::{Counter, Precondition, decode_precondition, decode_quota};
 use prost::Message as _;
+use proto::listed::{CheckRequest, CheckResponse, QuotaAsked};
 use proto::v1;
 use proto::v1::check_request::QuotaParams;
 use thiserror::Error;
@@ -104,17 +103,15 @@ pub(crate) fn encode_check<'q>(
     let mut attributes = words.add(bag);
     let global_word_count = words.word_count();
     attributes.words = words.into_words();
-    // One by one: collecting into a map brings a sort of its own into the module.
-    let mut params = BTreeMap::new();
-    for Asked { quota, amount, best_effort, counter } in quotas {
+    let asked = |Asked { quota, amount, best_effort, counter }: Asked<'_>| {
         let counter = counter.map(|Counter(name)| name.to_vec()).unwrap_or_default();
-        params.insert(quota.to_owned(), QuotaParams { amount, best_effort, counter });
-    }
-    let request = v1::CheckRequest {
+        QuotaAsked { name: quota.to_owned(), params: Some(QuotaParams { amount, best_effort, counter }) }
+    };
+    let request = CheckRequest {
         attributes: Some(attributes),
         global_word_count,
         deduplication_id: id,
-        quotas: params,
+        quotas: quotas.into_iter().map(asked).collect(),
         accepts_trace: true,
         demand_revision: demanded.0,
         dictionary_digest: digest(dictionary, global_word_count),
@@ -132,7 +129,7 @@ pub(crate) fn decode_check(
     if answer.len() > limits::ANSWER_BYTES {
         return Err(InvalidAnswer::TooLong(answer.len()));
     }
-    let v1::CheckResponse {
+    let CheckResponse {
         precondition,
         mut quotas,
         revision,
@@ -140,12 +137,13 @@ pub(crate) fn decode_check(
         demand,
         global_word_count,
         dictionary_digest,
-    } = v1::CheckResponse::decode(answer)?;
+    } = CheckResponse::decode(answer)?;
     let words = (global_word_count, dictionary_digest);
     let quotas = charges
         .iter()
         .map(|charge| {
-            let result = quotas.remove(&*charge.quota)?;
+            let place = quotas.iter().rposition(|allocated| *allocated.name == *charge.quota)?;
+            let result = quotas.swap_remove(place).result.unwrap_or_default();
             let takes_back = result.trace.is_some();
             Some(Answered { answer: decode_quota(result, dictionary, word_count, source), takes_back })
         })
