@@ -86,8 +86,8 @@ fn hit(reports: bool) -> Result<Option<(BTreeMap<&'static str, usize>, u64)>> {
 }
 
 /// Instructions that may be executed, what they are now with either compiler and a little: whoever needs more says so here.
-const CHECK_INSTRUCTIONS: u64 = 14_600;
-const REPORT_INSTRUCTIONS: u64 = 32_600;
+const CHECK_INSTRUCTIONS: u64 = 14_900;
+const REPORT_INSTRUCTIONS: u64 = 32_700;
 
 #[test]
 fn a_hit_costs_four_host_calls() -> Result<()> {
