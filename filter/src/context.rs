@@ -201,7 +201,7 @@ impl Root {
     fn answered(&mut self, client: &Shared, purpose: Purpose, answer: client::Answer<'_>) {
         let effects = match purpose {
             Purpose::Check(stream) => {
-                let answer = || client.borrow_mut().on_answer(stream, answer, &Envoy, now());
+                let answer = || client.borrow_mut().on_answer(stream, answer, &Envoy, soon());
                 self.about(stream, answer).unwrap_or_default()
             }
             Purpose::Report(batch) => client.borrow_mut().on_report_answer(batch, answer, now()),
@@ -471,7 +471,7 @@ impl Drop for Http {
 fn answered(client: &Shared, stream: StreamId, status: u32, response_size: usize) {
     let message = if status == 0 { Ok(message(response_size)) } else { Err(failure(status)) };
     let answer = message.as_deref().map_err(Clone::clone);
-    let effects = client.borrow_mut().on_answer(stream, answer, &Envoy, now());
+    let effects = client.borrow_mut().on_answer(stream, answer, &Envoy, soon());
     perform(client, effects, Position::Elsewhere);
 }
 
@@ -504,7 +504,7 @@ fn perform(client: &Shared, effects: Vec<Effect>, position: Position) {
                     Ok(token) => client.borrow_mut().on_call_sent(stream, token),
                     Err(_) => {
                         let failure = Err(unsendable(&cluster));
-                        let effects = client.borrow_mut().on_answer(stream, failure, &Envoy, now());
+                        let effects = client.borrow_mut().on_answer(stream, failure, &Envoy, soon());
                         perform(client, effects, position);
                     }
                 }
