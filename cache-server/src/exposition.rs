@@ -12,7 +12,7 @@ mod format;
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 pub use self::format::Format;
@@ -75,16 +75,17 @@ pub enum Series {
     /// A counter or a gauge: the bits of a double.
     Number(AtomicU64),
     /// A histogram.
-    Histogram(Mutex<Buckets>),
+    Histogram(Buckets),
 }
 
-/// The state of one histogram.
+/// The state of one histogram. Nobody waits to observe: who reads meanwhile may see a value counted and not yet in the sum.
 #[derive(Debug)]
 pub struct Buckets {
-    bounds: Arc<[f64]>,
-    /// One for each bound and one for infinity, each on its own.
-    counts: Vec<u64>,
-    sum: f64,
+    /// Each with how many lie there and below no other.
+    bounds: Box<[(f64, AtomicU64)]>,
+    above: AtomicU64,
+    /// The bits of a double.
+    sum: AtomicU64,
 }
 
 // === impl Family ===
@@ -194,28 +195,22 @@ impl Series {
     fn new(kind: &Kind) -> Self {
         match kind {
             Kind::Counter | Kind::Gauge => Self::Number(AtomicU64::new(0f64.to_bits())),
-            Kind::Histogram(bounds) => Self::Histogram(Mutex::new(Buckets {
-                bounds: bounds.as_slice().into(),
-                counts: vec![0; bounds.len() + 1],
-                sum: 0.0,
-            })),
+            Kind::Histogram(bounds) => Self::Histogram(Buckets {
+                bounds: bounds.iter().map(|bound| (*bound, AtomicU64::new(0))).collect(),
+                above: AtomicU64::new(0),
+                sum: AtomicU64::new(0f64.to_bits()),
+            }),
         }
     }
 
     /// Adds to a counter or a gauge; a histogram observes the value.
     pub fn add(&self, value: f64) {
         match self {
-            Self::Number(bits) => {
-                let sum = |bits| Some((f64::from_bits(bits) + value).to_bits());
-                // The update never declines.
-                let _ = bits.fetch_update(Ordering::Relaxed, Ordering::Relaxed, sum);
-            }
-            Self::Histogram(buckets) => {
-                let mut buckets = buckets.lock().unwrap_or_else(PoisonError::into_inner);
-                let index = buckets.bounds.iter().position(|bound| value <= *bound);
-                let index = index.unwrap_or(buckets.bounds.len());
-                buckets.counts[index] += 1;
-                buckets.sum += value;
+            Self::Number(bits) => add(bits, value),
+            Self::Histogram(Buckets { bounds, above, sum }) => {
+                let bucket = bounds.iter().find(|(bound, _)| value <= *bound);
+                bucket.map_or(above, |(_, count)| count).fetch_add(1, Ordering::Relaxed);
+                add(sum, value);
             }
         }
     }
@@ -235,20 +230,27 @@ impl Series {
                 let value = number(f64::from_bits(bits.load(Ordering::Relaxed)));
                 let _ = writeln!(out, "{name}{} {value}", braces(labels));
             }
-            Self::Histogram(buckets) => {
-                let buckets = buckets.lock().unwrap_or_else(PoisonError::into_inner);
+            Self::Histogram(Buckets { bounds, above, sum }) => {
                 let comma = if labels.is_empty() { "" } else { "," };
-                let bounds = buckets.bounds.iter().copied().chain([f64::INFINITY]);
+                let bounds = bounds.iter().map(|(bound, count)| (*bound, count));
                 let mut count = 0;
-                for (bound, own) in bounds.zip(&buckets.counts) {
-                    count += own;
+                for (bound, own) in bounds.chain([(f64::INFINITY, above)]) {
+                    count += own.load(Ordering::Relaxed);
                     let _ = writeln!(out, "{name}_bucket{{{labels}{comma}le=\"{}\"}} {count}", number(bound));
                 }
-                let _ = writeln!(out, "{name}_sum{} {}", braces(labels), number(buckets.sum));
+                let sum = f64::from_bits(sum.load(Ordering::Relaxed));
+                let _ = writeln!(out, "{name}_sum{} {}", braces(labels), number(sum));
                 let _ = writeln!(out, "{name}_count{} {count}", braces(labels));
             }
         }
     }
+}
+
+/// Adds to a double of which there are the bits.
+fn add(bits: &AtomicU64, value: f64) {
+    let sum = |bits| Some((f64::from_bits(bits) + value).to_bits());
+    // The update never declines.
+    let _ = bits.fetch_update(Ordering::Relaxed, Ordering::Relaxed, sum);
 }
 
 fn forget_idle(series: &mut HashMap<Box<[String]>, Entry>, now: Duration) {
