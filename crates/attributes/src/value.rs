@@ -1,6 +1,6 @@
 //! Values of attributes, owned and borrowed.
 
-use std::fmt;
+use std::fmt::{self, Display as _};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
@@ -179,6 +179,34 @@ impl ValueRef<'_> {
         }
     }
 
+    /// Writes the value as it is displayed, but for a double, which the caller has written in a way of their own.
+    pub fn write(
+        self,
+        f: &mut fmt::Formatter<'_>,
+        double: impl FnOnce(&mut fmt::Formatter<'_>, f64) -> fmt::Result,
+    ) -> fmt::Result {
+        match self {
+            Self::String(v) => f.write_str(v),
+            Self::Int64(v) => v.fmt(f),
+            Self::Double(v) => double(f, v),
+            Self::Bool(v) => v.fmt(f),
+            Self::Timestamp(v) => v.fmt(f),
+            Self::Duration(v) => v.fmt(f),
+            Self::Bytes(v) => match crate::text::ip_of(v) {
+                Some(ip) => ip.fmt(f),
+                None => v.iter().try_for_each(|byte| write!(f, "{byte:02x}")),
+            },
+            Self::StringMap(v) => {
+                f.write_str("{")?;
+                for (i, (key, value)) in v.iter().enumerate() {
+                    let comma = if i == 0 { "" } else { ", " };
+                    write!(f, "{comma}{key}: {value}")?;
+                }
+                f.write_str("}")
+            }
+        }
+    }
+
     /// What carries the value.
     pub fn kind(self) -> Kind {
         match self {
@@ -256,26 +284,7 @@ impl Hash for ValueRef<'_> {
 /// As an operator reads it: text as it is, addresses in their usual notation, maps as `{key: value}`.
 impl fmt::Display for ValueRef<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::String(v) => f.write_str(v),
-            Self::Int64(v) => v.fmt(f),
-            Self::Double(v) => v.fmt(f),
-            Self::Bool(v) => v.fmt(f),
-            Self::Timestamp(v) => v.fmt(f),
-            Self::Duration(v) => v.fmt(f),
-            Self::Bytes(v) => match crate::text::ip_of(v) {
-                Some(ip) => ip.fmt(f),
-                None => v.iter().try_for_each(|byte| write!(f, "{byte:02x}")),
-            },
-            Self::StringMap(v) => {
-                f.write_str("{")?;
-                for (i, (key, value)) in v.iter().enumerate() {
-                    let comma = if i == 0 { "" } else { ", " };
-                    write!(f, "{comma}{key}: {value}")?;
-                }
-                f.write_str("}")
-            }
-        }
+        self.write(f, |f, number| number.fmt(f))
     }
 }
 

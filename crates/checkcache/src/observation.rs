@@ -206,27 +206,17 @@ impl fmt::Display for Observation {
     }
 }
 
-/// Text in quotes, since there could be anything in it; everything else as [`Value`] writes it, but for numbers (see
-/// [`number`](crate::number)), for whose sake each kind is written here.
+/// Text in quotes, since there could be anything in it; numbers so that they stand for the same number and no other (see
+/// [`number`](crate::number)); everything else as it is.
 fn write_value(f: &mut fmt::Formatter<'_>, value: &Value) -> fmt::Result {
     match value {
         Value::String(text) => write!(f, "{text:?}"),
-        Value::Int64(number) => number.fmt(f),
-        Value::Double(number) => Exact(*number).fmt(f),
-        Value::Bool(truth) => truth.fmt(f),
-        Value::Timestamp(time) => time.fmt(f),
-        Value::Duration(span) => span.fmt(f),
-        Value::Bytes(bytes) => match value.to_ip() {
-            Some(ip) => ip.fmt(f),
-            None => bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}")),
-        },
-        Value::StringMap(map) => {
-            f.write_str("{")?;
-            for (i, (key, value)) in map.iter().enumerate() {
-                let comma = if i == 0 { "" } else { ", " };
-                write!(f, "{comma}{key}: {value}")?;
-            }
-            f.write_str("}")
-        }
+        Value::Int64(_)
+        | Value::Double(_)
+        | Value::Bool(_)
+        | Value::Timestamp(_)
+        | Value::Duration(_)
+        | Value::Bytes(_)
+        | Value::StringMap(_) => value.as_ref().write(f, |f, number| Exact(number).fmt(f)),
     }
 }
