@@ -4,6 +4,7 @@
 //! the transport takes and what Mixer adds.
 
 mod cost;
+mod scaling;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -18,7 +19,6 @@ use tests::mixer::Options;
 use crate::cores::Cores;
 use crate::load::Calls;
 use crate::micro::resolution::SUBJECTS;
-use crate::processor::ProcessorTime;
 use crate::profile::{Profile, Profiled};
 use crate::row::{Goal, Row};
 use crate::sample::Pair;
@@ -26,6 +26,7 @@ use crate::stub::{Running, Stub};
 use crate::{Effort, block_on};
 
 pub(crate) use cost::CheckCost;
+pub(crate) use scaling::{cores, empty_cores};
 
 const CHECK: &str = "/istio.mixer.v1.Mixer/Check";
 const REPORT: &str = "/istio.mixer.v1.Mixer/Report";
@@ -58,16 +59,16 @@ impl Place {
     }
 
     /// Starts the server on the first `cores`.
-    async fn mixer(&self, l2_entries: u64, cores: usize) -> Result<MixerServer> {
-        self.cores.first(cores).enter()?;
+    async fn mixer(&self, l2_entries: u64, cores: u32) -> Result<MixerServer> {
+        self.cores.first(cores as usize).enter()?;
         let options = Options { l2_entries, ..Options::new(self.folder.path()) };
         let server = MixerServer::start(&self.binary, &options).await;
         self.cores.after(1).enter()?;
         server
     }
 
-    async fn empty(&self) -> Result<Running> {
-        self.cores.first(1).enter()?;
+    async fn empty(&self, cores: u32) -> Result<Running> {
+        self.cores.first(cores as usize).enter()?;
         let stub = Stub::Empty.start().await;
         self.cores.after(1).enter()?;
         stub
@@ -94,7 +95,7 @@ pub(crate) fn l2_hit(effort: Effort) -> Result<Vec<Row>> {
         let mut rounds = Vec::new();
         // Processes of its own for each round: how fast one is depends on where its memory happens to lie.
         for round in 0..effort.processes() {
-            let (server, empty) = (place.mixer(L2_ENTRIES, 1).await?, place.empty().await?);
+            let (server, empty) = (place.mixer(L2_ENTRIES, 1).await?, place.empty(1).await?);
             allows(server.address()).await?;
             rounds.push(compare(round, effort, &calls, server.address(), empty.address()).await?);
         }
@@ -130,7 +131,7 @@ pub(crate) fn report(effort: Effort) -> Result<Vec<Row>> {
         let checks = check(place.folder.path())?;
         let mut rounds = Vec::new();
         for _ in 0..effort.processes() {
-            let (server, empty) = (place.mixer(L2_ENTRIES, 1).await?, place.empty().await?);
+            let (server, empty) = (place.mixer(L2_ENTRIES, 1).await?, place.empty(1).await?);
             let mut client = MixerClient::connect(format!("http://{}", server.address())).await?;
             client.report(message.clone()).await?;
             let reports = reports.rate(server.address(), effort.seconds).await? * MESSAGES as f64;
@@ -146,45 +147,11 @@ pub(crate) fn report(effort: Effort) -> Result<Vec<Row>> {
     Ok(vec![Row::pair("server/report", what, "messages/s", &pair, Goal::AtLeast(8.0))])
 }
 
-/// With a core for the load beside the two, by throughput; else by the processor time of a call, which would grow if the
-/// threads stood in each other's way.
-pub(crate) fn cores(effort: Effort) -> Result<Vec<Row>> {
-    let is_roomy = Cores::of_this_process()?.count() > 2;
-    let pair = block_on(async {
-        let place = Place::new(SUBJECTS)?;
-        let calls = check(place.folder.path())?;
-        let mut rounds = Vec::new();
-        for _ in 0..effort.processes() {
-            let (mut two, mut one) = (place.mixer(L2_ENTRIES, 2).await?, place.mixer(L2_ENTRIES, 1).await?);
-            let mut rates = Vec::new();
-            for (server, count) in [(&mut two, 2.0), (&mut one, 1.0)] {
-                if is_roomy {
-                    place.cores.after(2).enter()?;
-                }
-                let answered = checks_answered(server).await?;
-                let time = ProcessorTime::of(server.process().id())?;
-                let rate = calls.rate(server.address(), effort.seconds).await?;
-                let spent = time.spent()?;
-                let answered = checks_answered(server).await? - answered;
-                rates.push(if is_roomy { rate } else { count * answered / spent });
-            }
-            rounds.extend(rates.first().copied().zip(rates.get(1).copied()));
-        }
-        Ok(Pair::new(rounds))
-    })?;
-    let what = if is_roomy {
-        ["Check, L2 hit, two cores", "one core"]
-    } else {
-        ["Check, L2 hit, two cores (by processor time)", "one core"]
-    };
-    Ok(vec![Row::pair("server/cores", what, "calls/s", &pair, Goal::AtLeast(1.8))])
-}
-
 /// What a call takes, an empty one and ours, and what a message of a report takes.
 pub(crate) fn profiles(effort: Effort) -> Result<Vec<Profile>> {
     block_on(async {
         let place = Place::new(SUBJECTS)?;
-        let (mut server, empty) = (place.mixer(L2_ENTRIES, 1).await?, place.empty().await?);
+        let (mut server, empty) = (place.mixer(L2_ENTRIES, 1).await?, place.empty(1).await?);
         let checks = check(place.folder.path())?;
         let message = request::report(&request::dictionary()?, MESSAGES)?;
         let reports = Calls::new(REPORT, &message, place.folder.path())?;
