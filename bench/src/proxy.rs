@@ -29,9 +29,6 @@ pub(crate) use memory::vm;
 
 const L2_ENTRIES: u64 = 100_000;
 
-/// Seconds of load that do not count.
-const WARM_UP_S: u32 = 1;
-
 /// What answers in Envoy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Side {
@@ -224,33 +221,18 @@ fn bootstrap(side: Side, asked: Option<SocketAddr>, application: SocketAddr) -> 
 
 /// The throughputs of two, in turn.
 async fn compare(ours: Side, beside: Side, protocol: Protocol, effort: Effort) -> Result<Pair> {
+    let (ours, beside) = (Stack::start(ours).await?, Stack::start(beside).await?);
     let mut rounds = Vec::new();
     for round in 0..effort.processes() {
         rounds.push(if round % 2 == 0 {
-            let first = throughput(ours, protocol, effort).await?;
-            (first, throughput(beside, protocol, effort).await?)
+            let first = ours.rate(protocol, effort).await?;
+            (first, beside.rate(protocol, effort).await?)
         } else {
-            let first = throughput(beside, protocol, effort).await?;
-            (throughput(ours, protocol, effort).await?, first)
+            let first = beside.rate(protocol, effort).await?;
+            (ours.rate(protocol, effort).await?, first)
         });
     }
     Ok(Pair::new(rounds))
-}
-
-/// Requests in a second, by processes that nobody has used: how fast one is depends on where its memory happens to lie, and
-/// stays so for its life.
-async fn throughput(side: Side, protocol: Protocol, effort: Effort) -> Result<f64> {
-    let stack = Stack::start(side).await?;
-    // Until caches are full and the module is compiled as well as it will be.
-    stack.rate(protocol, Effort { seconds: WARM_UP_S, ..effort }).await?;
-    stack.rate(protocol, effort).await
-}
-
-/// Microseconds of processor time for a request, by such processes.
-async fn cost(side: Side, effort: Effort) -> Result<f64> {
-    let mut stack = Stack::start(side).await?;
-    stack.rate(Protocol::Http1, Effort { seconds: WARM_UP_S, ..effort }).await?;
-    stack.cost(effort).await
 }
 
 /// A row for each protocol.
@@ -356,12 +338,14 @@ pub(crate) fn calling_beside_authorizer(effort: Effort) -> Result<Vec<Row>> {
 /// the sink together.
 pub(crate) fn report_beside_log(effort: Effort) -> Result<Vec<Row>> {
     let pair = block_on(async {
-        let ours = Side::Ours { caches: true, reports: true, charges: false };
-        let (log, plain) = (Side::Plain { logs: true }, Side::Plain { logs: false });
+        let mut ours = Stack::start(Side::Ours { caches: true, reports: true, charges: false }).await?;
+        let mut silent = Stack::start(L1_HIT).await?;
+        let mut log = Stack::start(Side::Plain { logs: true }).await?;
+        let mut plain = Stack::start(Side::Plain { logs: false }).await?;
         let mut rounds = Vec::new();
         for _ in 0..effort.processes() {
-            let own = cost(ours, effort).await? - cost(L1_HIT, effort).await?;
-            rounds.push((own, cost(log, effort).await? - cost(plain, effort).await?));
+            let own = ours.cost(effort).await? - silent.cost(effort).await?;
+            rounds.push((own, log.cost(effort).await? - plain.cost(effort).await?));
         }
         Ok(Pair::new(rounds))
     })?;
