@@ -64,9 +64,9 @@ impl Trail {
         Self(questions.take(limits::TRAIL_QUESTIONS).take_while(is_cheap).map(Arc::clone).collect())
     }
 
-    /// About how many bytes it holds. The questions are those of nodes, as a rule.
+    /// About how many bytes it holds. The questions are those of nodes, as a rule, but may outlive these.
     pub(super) fn weight(&self) -> usize {
-        size_of_val(&*self.0)
+        size_of_val(&*self.0) + self.0.iter().map(|question| question.weight()).sum::<usize>()
     }
 }
 
