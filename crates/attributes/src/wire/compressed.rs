@@ -21,6 +21,7 @@ pub struct CompressedBag<'d> {
     words: Expander<'d>,
     /// In the order of a bag.
     values: Vec<(i32, CompressedValue)>,
+    /// In the order of the values.
     maps: Vec<Map>,
 }
 
@@ -76,7 +77,8 @@ impl<'d> CompressedBag<'d> {
     }
 
     fn map(&self, at: usize) -> Option<&OnceLock<StringMap>> {
-        self.maps.iter().find(|map| map.at == at).map(|map| &map.whole)
+        let place = self.maps.binary_search_by_key(&at, |map| map.at).ok()?;
+        self.maps.get(place).map(|map| &map.whole)
     }
 }
 
