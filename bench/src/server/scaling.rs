@@ -18,20 +18,10 @@ use crate::sample::Pair;
 use crate::{Effort, block_on};
 
 pub(crate) fn cores(effort: Effort) -> Result<Vec<Row>> {
-    let pair = block_on(async {
-        let place = Place::new(SUBJECTS)?;
-        let calls = check(place.folder.path())?;
-        let mut rounds = Vec::new();
-        for _ in 0..effort.processes() {
-            let mut rates = [0.0; 2];
-            for (rate, cores) in rates.iter_mut().zip([2, 1]) {
-                let mut server = place.mixer(L2_ENTRIES, cores).await?;
-                let id = server.process().id();
-                *rate = place.rate_on(cores, id, server.address(), &calls, effort).await?;
-            }
-            rounds.push(rates.into());
-        }
-        Ok(Pair::new(rounds))
+    let pair = two_beside_one(effort, &async |place, calls, cores| {
+        let mut server = place.mixer(L2_ENTRIES, cores).await?;
+        let id = server.process().id();
+        place.rate_on(cores, id, server.address(), calls, effort).await
     })?;
     let row = Row::beside("server/cores".to_owned(), what("Check, L2 hit")?, "calls/s", &pair);
     Ok(vec![row.with_goal(Goal::AtLeast(1.8))])
@@ -39,21 +29,25 @@ pub(crate) fn cores(effort: Effort) -> Result<Vec<Row>> {
 
 /// What the transport alone gets out of it.
 pub(crate) fn empty_cores(effort: Effort) -> Result<Vec<Row>> {
-    let pair = block_on(async {
+    let pair = two_beside_one(effort, &async |place, calls, cores| {
+        let stub = place.empty(cores).await?;
+        place.rate_on(cores, stub.id(), stub.address(), calls, effort).await
+    })?;
+    Ok(vec![Row::beside("limit/cores".to_owned(), what("an empty tonic call")?, "calls/s", &pair)])
+}
+
+/// What a server does on two cores and on one, in turn.
+fn two_beside_one(effort: Effort, rate: &impl AsyncFn(&Place, &Calls, u32) -> Result<f64>) -> Result<Pair> {
+    block_on(async {
         let place = Place::new(SUBJECTS)?;
         let calls = check(place.folder.path())?;
         let mut rounds = Vec::new();
         for _ in 0..effort.processes() {
-            let mut rates = [0.0; 2];
-            for (rate, cores) in rates.iter_mut().zip([2, 1]) {
-                let stub = place.empty(cores).await?;
-                *rate = place.rate_on(cores, stub.id(), stub.address(), &calls, effort).await?;
-            }
-            rounds.push(rates.into());
+            let two = rate(&place, &calls, 2).await?;
+            rounds.push((two, rate(&place, &calls, 1).await?));
         }
         Ok(Pair::new(rounds))
-    })?;
-    Ok(vec![Row::beside("limit/cores".to_owned(), what("an empty tonic call")?, "calls/s", &pair)])
+    })
 }
 
 fn what(call: &str) -> Result<[String; 2]> {
