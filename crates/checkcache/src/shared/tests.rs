@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use attributes::{Bag, Value, ValueRef};
+use attributes::{Bag, Value, ValueRef, Word};
 
 use super::*;
 use crate::{Code, Observation, Outcome, Recorder, Status, Target, Test, limits};
@@ -203,6 +203,32 @@ fn what_is_asked_ahead_counts_only_where_it_is_asked() {
     vacancy(&cache, &bag(&[("a", 1), ("b", 1), ("c", 1), ("d", 1), ("e", 1)]), 0);
     vacancy(&cache, &bag(&[("a", 1), ("b", 4)]), 0);
     assert_eq!(cache.statistics().leaves, all.len());
+}
+
+#[test]
+fn a_question_weighs_as_long_as_it_is_asked_ahead() {
+    const KEY: usize = 10_000;
+    let cache = SharedCache::new(Limits { leaves: 1, nodes: 100, bytes: 1 << 20 }, SEED);
+    let key = Word::from("k".repeat(KEY));
+    let store = |b: i64, asks_key: bool| {
+        let bag: Bag = [("a", 1), ("b", b)].into_iter().collect();
+        let mut recorder = Recorder::new(&bag);
+        recorder.value(&"a".into());
+        recorder.value(&"b".into());
+        if asks_key {
+            recorder.entry(&"headers".into(), &key);
+        }
+        let (trace, vacancy) = (recorder.into_trace(), vacancy(&cache, &bag, 0));
+        assert!(cache.insert(vacancy, &root(1), &trace, verdict(Validity::Revision), Tick(0)));
+    };
+    store(1, true);
+    // The node that asked for the key goes; what is asked ahead stays, as there is still somebody who gets there.
+    store(2, false);
+    let held = cache.statistics();
+    assert_eq!(held.leaves, 1);
+    assert!(held.bytes >= KEY, "{} bytes", held.bytes);
+    drop(cache.clear());
+    assert_eq!(cache.statistics().bytes, 0);
 }
 
 #[test]
