@@ -13,8 +13,8 @@ use tokio::process::Command;
 const CONNECTIONS: u32 = 4;
 const CALLS_EACH: u32 = 32;
 
-/// Seconds that do not count.
-const WARM_UP_S: u32 = 1;
+/// Until all connections are at work; that does not count.
+const WARM_UP: &str = "250ms";
 
 /// A method and the message that it is called with.
 pub(crate) struct Calls {
@@ -97,7 +97,7 @@ fn h2load(seconds: u32) -> Command {
     let mut command = Command::new("h2load");
     command
         .args(["--clients", &CONNECTIONS.to_string(), "--max-concurrent-streams", &CALLS_EACH.to_string()])
-        .args(["--duration", &seconds.to_string(), "--warm-up-time", &WARM_UP_S.to_string()]);
+        .args(["--duration", &seconds.to_string(), "--warm-up-time", WARM_UP]);
     command
 }
 

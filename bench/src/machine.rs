@@ -13,8 +13,8 @@ const NOTES: &str = include_str!("../NOTES.md");
 pub(crate) fn write_page(tables: &str) -> Result<()> {
     let page = format!(
         "# Results\n\nWritten by `cargo xtask bench`. Each figure and what stands beside it were measured in turn; figures are \
-         medians,\nratios are those of the medians, and the spread is half the distance between the quartiles of the \
-         rounds' ratios.\n\n{}\n{tables}\n![How cost grows with entries, rules and attributes](growth.svg)\n\n{NOTES}",
+         medians\nof the rounds, ratios are the medians of the rounds' ratios, and the spread is half the distance between \
+         the quartiles of these.\n\n{}\n{tables}\n![How cost grows with entries, rules and attributes](growth.svg)\n\n{NOTES}",
         description()?
     );
     fs::write(::tests::paths::root().join("bench/RESULTS.md"), page)?;

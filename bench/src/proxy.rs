@@ -21,7 +21,7 @@ use crate::load::{self, Protocol};
 use crate::processor::ProcessorTime;
 use crate::profile::{Profile, Profiled};
 use crate::row::{Goal, Row};
-use crate::sample::Pair;
+use crate::sample::{Pair, SLOT_S, alternate};
 use crate::stub::{Running, Stub};
 use crate::{Effort, block_on, program};
 
@@ -104,16 +104,16 @@ impl Stack {
     }
 
     /// Requests in a second.
-    async fn rate(&self, protocol: Protocol, effort: Effort) -> Result<f64> {
+    async fn rate(&self, protocol: Protocol, seconds: u32) -> Result<f64> {
         let cores = Cores::of_this_process()?;
         cores.after(1).enter()?;
-        let rate = load::requests(protocol, self.envoy.address(), effort.seconds).await;
+        let rate = load::requests(protocol, self.envoy.address(), seconds).await;
         cores.enter()?;
         rate
     }
 
     /// Microseconds of processor time for a request, of Envoy and of what it tells.
-    async fn cost(&mut self, effort: Effort) -> Result<f64> {
+    async fn cost(&mut self, seconds: u32) -> Result<f64> {
         let told = self
             .mixer
             .as_mut()
@@ -121,9 +121,10 @@ impl Stack {
         let before = self.answered().await?;
         let mut times = vec![ProcessorTime::of(self.envoy.process().id())?];
         times.extend(told.map(|id| ProcessorTime::of(Some(id))).transpose()?);
-        self.rate(Protocol::Http1, effort).await?;
+        self.rate(Protocol::Http1, seconds).await?;
         let spent: f64 = times.iter().map(ProcessorTime::spent).sum::<Result<f64>>()?;
-        Ok(spent * 1e6 / (self.answered().await? - before))
+        let requests = self.answered().await? - before;
+        Ok(spent * 1e6 / requests)
     }
 
     /// Requests that Envoy has answered.
@@ -154,7 +155,7 @@ pub(crate) fn profiles(effort: Effort) -> Result<Vec<Profile>> {
         for (names, side) in ways {
             let mut stack = Stack::start(side).await?;
             let id = stack.envoy.process().id();
-            let load = stack.rate(Protocol::Http1, effort);
+            let load = stack.rate(Protocol::Http1, effort.seconds);
             profiles.push(Profile::of(names, Profiled::Envoy, id, load).await?);
         }
         Ok(profiles)
@@ -222,15 +223,11 @@ fn bootstrap(side: Side, asked: Option<SocketAddr>, application: SocketAddr) -> 
 /// The throughputs of two, in turn.
 async fn compare(ours: Side, beside: Side, protocol: Protocol, effort: Effort) -> Result<Pair> {
     let (ours, beside) = (Stack::start(ours).await?, Stack::start(beside).await?);
+    let (own, other) =
+        (async || ours.rate(protocol, SLOT_S).await, async || beside.rate(protocol, SLOT_S).await);
     let mut rounds = Vec::new();
     for round in 0..effort.processes() {
-        rounds.push(if round % 2 == 0 {
-            let first = ours.rate(protocol, effort).await?;
-            (first, beside.rate(protocol, effort).await?)
-        } else {
-            let first = beside.rate(protocol, effort).await?;
-            (ours.rate(protocol, effort).await?, first)
-        });
+        rounds.push(alternate(round, effort.seconds, &own, &other).await?);
     }
     Ok(Pair::new(rounds))
 }
@@ -338,14 +335,20 @@ pub(crate) fn calling_beside_authorizer(effort: Effort) -> Result<Vec<Row>> {
 /// the sink together.
 pub(crate) fn report_beside_log(effort: Effort) -> Result<Vec<Row>> {
     let pair = block_on(async {
-        let mut ours = Stack::start(Side::Ours { caches: true, reports: true, charges: false }).await?;
+        let mut reporting = Stack::start(Side::Ours { caches: true, reports: true, charges: false }).await?;
         let mut silent = Stack::start(L1_HIT).await?;
-        let mut log = Stack::start(Side::Plain { logs: true }).await?;
+        let mut logging = Stack::start(Side::Plain { logs: true }).await?;
         let mut plain = Stack::start(Side::Plain { logs: false }).await?;
         let mut rounds = Vec::new();
         for _ in 0..effort.processes() {
-            let own = ours.cost(effort).await? - silent.cost(effort).await?;
-            rounds.push((own, log.cost(effort).await? - plain.cost(effort).await?));
+            let (mut own, mut other) = (0.0, 0.0);
+            // All four in each slot: what is compared is a small difference of large figures.
+            for _ in 0..effort.seconds {
+                own += reporting.cost(SLOT_S).await? - silent.cost(SLOT_S).await?;
+                other += logging.cost(SLOT_S).await? - plain.cost(SLOT_S).await?;
+            }
+            let slots = f64::from(effort.seconds);
+            rounds.push((own / slots, other / slots));
         }
         Ok(Pair::new(rounds))
     })?;

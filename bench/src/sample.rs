@@ -1,7 +1,8 @@
 //! Samples, and two of them taken in turn.
 //!
-//! A machine is never quiet for long. What is compared is therefore measured in turn, round by round, so that whatever
-//! slows one side slows the other; each figure is a median, and the spread is that of the middle half of the rounds.
+//! A machine is never quiet for long. What is compared is therefore measured in turn, so that whatever slows one side
+//! slows the other: round by round, and in a round of load slot by slot ([`alternate`]). Figures are medians of the
+//! rounds, a ratio is the median of the rounds' ratios, and the spread is that of the middle half of them.
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -11,6 +12,9 @@ use rustix::time::{ClockId, clock_gettime};
 
 /// How long a piece of work is repeated for one sample of it.
 const SLICE: Duration = Duration::from_millis(25);
+
+/// Seconds of load of one side before the other has its turn.
+pub(crate) const SLOT_S: u32 = 1;
 
 /// The values of all rounds.
 #[derive(Debug, Clone)]
@@ -49,6 +53,27 @@ pub(crate) fn in_turn(
         });
     }
     Ok(Pair::new(pairs))
+}
+
+/// The means of two kinds of load over the slots of a round, in each of which both have [`SLOT_S`]. Which goes first
+/// alternates.
+pub(crate) async fn alternate(
+    round: usize,
+    slots: u32,
+    ours: &impl AsyncFn() -> Result<f64>,
+    beside: &impl AsyncFn() -> Result<f64>,
+) -> Result<(f64, f64)> {
+    let (mut own, mut other) = (0.0, 0.0);
+    for slot in 0..slots as usize {
+        if (round + slot).is_multiple_of(2) {
+            own += ours().await?;
+            other += beside().await?;
+        } else {
+            other += beside().await?;
+            own += ours().await?;
+        }
+    }
+    Ok((own / f64::from(slots), other / f64::from(slots)))
 }
 
 /// Nanoseconds of this thread's processor time for one call. What else runs on the machine takes none of it.
@@ -124,20 +149,32 @@ impl Pair {
         Self::new(self.rounds.into_iter().map(|(own, beside)| (ours(own, beside), beside)).collect())
     }
 
-    /// The quotient of the medians.
+    /// The median of the rounds' quotients: what slowed the machine for a while slowed both sides of a round.
     pub(crate) fn ratio(&self) -> f64 {
-        self.ours.median() / self.beside.median()
+        self.quotients().median()
     }
 
     /// How far the quotients of the rounds lie apart.
     pub(crate) fn spread(&self) -> f64 {
-        Sample::new(self.rounds.iter().map(|(ours, beside)| ours / beside).collect()).spread()
+        self.quotients().spread()
+    }
+
+    fn quotients(&self) -> Sample {
+        Sample::new(self.rounds.iter().map(|(ours, beside)| ours / beside).collect())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_ratio_is_that_of_the_round_in_the_middle() {
+        // In the second round the machine had half of its speed.
+        let pair = Pair::new(vec![(8.0, 4.0), (5.0, 2.0), (9.0, 3.0)]);
+        assert!((pair.ratio() - 2.5).abs() < 1e-9);
+        assert!((pair.ours.median() - 8.0).abs() < 1e-9);
+    }
 
     #[test]
     fn the_median_lies_in_the_middle_and_the_spread_around_it() {
@@ -158,7 +195,18 @@ mod tests {
             }
         };
         let pair = in_turn(3, side('a', 6.0), side('b', 3.0)).unwrap();
-        assert_eq!(order.into_inner(), "abbaab");
+        assert_eq!(order.take(), "abbaab");
         assert!((pair.ratio() - 2.0).abs() < 1e-9);
+
+        let slot = |name, value| {
+            let measure = side(name, value);
+            async move || measure()
+        };
+        let (ours, beside) = (slot('a', 6.0), slot('b', 3.0));
+        let rounds = async { (alternate(0, 3, &ours, &beside).await, alternate(1, 1, &ours, &beside).await) };
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let (first, second) = runtime.block_on(rounds);
+        assert_eq!(order.take(), "abbaabba");
+        assert_eq!((first.unwrap(), second.unwrap()), ((6.0, 3.0), (6.0, 3.0)));
     }
 }

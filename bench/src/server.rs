@@ -21,7 +21,7 @@ use crate::load::Calls;
 use crate::micro::resolution::SUBJECTS;
 use crate::profile::{Profile, Profiled};
 use crate::row::{Goal, Row};
-use crate::sample::Pair;
+use crate::sample::{Pair, SLOT_S, alternate};
 use crate::stub::{Running, Stub};
 use crate::{Effort, block_on};
 
@@ -130,12 +130,13 @@ pub(crate) fn report(effort: Effort) -> Result<Vec<Row>> {
         let reports = Calls::new(REPORT, &message, place.folder.path())?;
         let checks = check(place.folder.path())?;
         let mut rounds = Vec::new();
-        for _ in 0..effort.processes() {
+        for round in 0..effort.processes() {
             let (server, empty) = (place.mixer(L2_ENTRIES, 1).await?, place.empty(1).await?);
             let mut client = MixerClient::connect(format!("http://{}", server.address())).await?;
             client.report(message.clone()).await?;
-            let reports = reports.rate(server.address(), effort.seconds).await? * MESSAGES as f64;
-            rounds.push((reports, checks.rate(empty.address(), effort.seconds).await?));
+            let ours = async || Ok(reports.rate(server.address(), SLOT_S).await? * MESSAGES as f64);
+            let beside = async || checks.rate(empty.address(), SLOT_S).await;
+            rounds.push(alternate(round, effort.seconds, &ours, &beside).await?);
             let metrics = server.metrics().await?;
             for counter in ["mixer_report_messages_undecodable_total", "mixer_evaluation_errors_total"] {
                 ensure!(metrics.count(counter, &[]) == 0, "{counter} counted");
@@ -174,7 +175,7 @@ async fn checks_answered(server: &MixerServer) -> Result<f64> {
     Ok(server.metrics().await?.sum(CHECKS, &[]))
 }
 
-/// The rates of two, one after the other, in each round another first.
+/// The rates of two, in turn.
 async fn compare(
     round: usize,
     effort: Effort,
@@ -182,12 +183,6 @@ async fn compare(
     ours: SocketAddr,
     beside: SocketAddr,
 ) -> Result<(f64, f64)> {
-    let rate = async |address| calls.rate(address, effort.seconds).await;
-    Ok(if round.is_multiple_of(2) {
-        let first = rate(ours).await?;
-        (first, rate(beside).await?)
-    } else {
-        let first = rate(beside).await?;
-        (rate(ours).await?, first)
-    })
+    let (own, other) = (async || calls.rate(ours, SLOT_S).await, async || calls.rate(beside, SLOT_S).await);
+    alternate(round, effort.seconds, &own, &other).await
 }

@@ -14,14 +14,21 @@ use crate::load::Calls;
 use crate::micro::resolution::SUBJECTS;
 use crate::processor::ProcessorTime;
 use crate::row::{Goal, Row};
-use crate::sample::Pair;
+use crate::sample::{Pair, SLOT_S, alternate};
 use crate::{Effort, block_on};
 
+/// A server on some cores.
+struct Scaled<S> {
+    cores: u32,
+    id: Option<u32>,
+    address: SocketAddr,
+    _server: S,
+}
+
 pub(crate) fn cores(effort: Effort) -> Result<Vec<Row>> {
-    let pair = two_beside_one(effort, &async |place, calls, cores| {
+    let pair = two_beside_one(effort, &async |place, cores| {
         let mut server = place.mixer(L2_ENTRIES, cores).await?;
-        let id = server.process().id();
-        place.rate_on(cores, id, server.address(), calls, effort).await
+        Ok(Scaled { cores, id: server.process().id(), address: server.address(), _server: server })
     })?;
     let row = Row::beside("server/cores".to_owned(), what("Check, L2 hit")?, "calls/s", &pair);
     Ok(vec![row.with_goal(Goal::AtLeast(1.8))])
@@ -29,22 +36,24 @@ pub(crate) fn cores(effort: Effort) -> Result<Vec<Row>> {
 
 /// What the transport alone gets out of it.
 pub(crate) fn empty_cores(effort: Effort) -> Result<Vec<Row>> {
-    let pair = two_beside_one(effort, &async |place, calls, cores| {
+    let pair = two_beside_one(effort, &async |place, cores| {
         let stub = place.empty(cores).await?;
-        place.rate_on(cores, stub.id(), stub.address(), calls, effort).await
+        Ok(Scaled { cores, id: stub.id(), address: stub.address(), _server: stub })
     })?;
     Ok(vec![Row::beside("limit/cores".to_owned(), what("an empty tonic call")?, "calls/s", &pair)])
 }
 
 /// What a server does on two cores and on one, in turn.
-fn two_beside_one(effort: Effort, rate: &impl AsyncFn(&Place, &Calls, u32) -> Result<f64>) -> Result<Pair> {
+fn two_beside_one<S>(effort: Effort, start: &impl AsyncFn(&Place, u32) -> Result<Scaled<S>>) -> Result<Pair> {
     block_on(async {
         let place = Place::new(SUBJECTS)?;
         let calls = check(place.folder.path())?;
         let mut rounds = Vec::new();
-        for _ in 0..effort.processes() {
-            let two = rate(&place, &calls, 2).await?;
-            rounds.push((two, rate(&place, &calls, 1).await?));
+        for round in 0..effort.processes() {
+            let (two, one) = (start(&place, 2).await?, start(&place, 1).await?);
+            let (two, one) =
+                (async || two.rate(&place, &calls).await, async || one.rate(&place, &calls).await);
+            rounds.push(alternate(round, effort.seconds, &two, &one).await?);
         }
         Ok(Pair::new(rounds))
     })
@@ -60,22 +69,15 @@ fn is_roomy() -> Result<bool> {
     Ok(Cores::of_this_process()?.count() > 2)
 }
 
-impl Place {
-    /// Calls that a server on so many cores answers in a second, or would if it had them to itself.
-    async fn rate_on(
-        &self,
-        cores: u32,
-        id: Option<u32>,
-        address: SocketAddr,
-        calls: &Calls,
-        effort: Effort,
-    ) -> Result<f64> {
+impl<S> Scaled<S> {
+    /// Calls that it answers in a second, or would if it had its cores to itself.
+    async fn rate(&self, place: &Place, calls: &Calls) -> Result<f64> {
         if is_roomy()? {
-            self.cores.after(2).enter()?;
-            return calls.rate(address, effort.seconds).await;
+            place.cores.after(2).enter()?;
+            return calls.rate(self.address, SLOT_S).await;
         }
-        let (begin, time) = (Instant::now(), ProcessorTime::of(id)?);
-        let rate = calls.rate(address, effort.seconds).await?;
-        Ok(rate * begin.elapsed().as_secs_f64() / time.spent()? * f64::from(cores))
+        let (begin, time) = (Instant::now(), ProcessorTime::of(self.id)?);
+        let rate = calls.rate(self.address, SLOT_S).await?;
+        Ok(rate * begin.elapsed().as_secs_f64() / time.spent()? * f64::from(self.cores))
     }
 }
