@@ -4,6 +4,7 @@ mod attributes;
 mod lists;
 mod logs;
 mod metrics;
+mod programs;
 mod quotas;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ use thiserror::Error;
 
 pub use self::attributes::{AttributesParams, Binding};
 pub use self::lists::ListsParams;
+pub(crate) use self::logs::CompiledLog;
 pub use self::logs::{
     AccessLogsParams, ApplicationLogParams, LogEntry, LogParams, LogPayload, LogSeverity, LogsInstance,
 };
@@ -170,7 +172,7 @@ impl Aspect {
             AspectParams::Denials => Vec::new(),
             AspectParams::Lists(lists) => vec![&lists.check_expression],
             AspectParams::Quota(quota) => quota.labels.iter().map(|(_, program)| program).collect(),
-            AspectParams::AccessLogs(log) => log.programs().collect(),
+            AspectParams::AccessLogs(log) => log.programs().iter().collect(),
             AspectParams::ApplicationLogs(logs) => {
                 logs.iter().flat_map(ApplicationLogParams::programs).collect()
             }

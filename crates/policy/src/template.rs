@@ -21,12 +21,15 @@ mod tokens;
 use std::ops::Range;
 use std::sync::Arc;
 
-use attributes::Value;
+use attributes::{Value, ValueRef};
 use thiserror::Error;
 
 pub(crate) use self::layout::Layout;
 pub use self::name::NameTemplate;
 use crate::{AspectError, LogDescriptor, LogPayload, PayloadFormat};
+
+/// What a template's variables are for one request, sorted by name.
+pub(crate) type Variables<'v> = &'v [(&'v str, ValueRef<'v>)];
 
 /// A compiled template.
 #[derive(Debug, Clone, PartialEq)]
@@ -81,6 +84,8 @@ enum Expression {
     Variable(Arc<str>),
     Constant(Value),
     Format(Box<Expression>, Layout),
+    /// `or` and `and`: the first whose truth is this, else the last.
+    First(bool, Vec<Expression>),
     Call(Function, Vec<Expression>),
     /// `printf` with its constant format: text, and the positions of arguments in it.
     Printf(Vec<FormatPart>, Vec<Expression>),
@@ -88,8 +93,6 @@ enum Expression {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Function {
-    Or,
-    And,
     Not,
     Eq,
     Ne,
@@ -116,11 +119,11 @@ impl Template {
         &self.uses
     }
 
-    /// Renders what a log entry says. The variables are sorted by name.
+    /// Renders what a log entry says.
     pub(crate) fn payload(
         &self,
         descriptor: &LogDescriptor,
-        variables: &[(Arc<str>, Value)],
+        variables: Variables<'_>,
     ) -> Result<LogPayload, AspectError> {
         let rendered = render::render(&self.pieces, variables, descriptor.payload_format)
             .map_err(|source| AspectError::Render { descriptor: Arc::clone(&descriptor.name), source })?;

@@ -5,10 +5,11 @@
 
 use std::sync::Arc;
 
-use attributes::{Timestamp, Value};
+use attributes::{Timestamp, Value, ValueRef};
 use checkcache::Recorder;
 use expr::Program;
 
+use super::programs::{Programs, Results};
 use super::{AspectError, evaluated};
 use crate::LogDescriptor;
 use crate::template::{Layout, Template};
@@ -37,14 +38,28 @@ pub struct ApplicationLogParams {
 #[derive(Debug)]
 pub struct LogParams {
     /// The log to write to.
-    pub log_name: Arc<str>,
+    log_name: Arc<str>,
     /// The shape of the entry.
-    pub descriptor: Arc<LogDescriptor>,
-    /// The labels, sorted by name.
-    pub labels: Vec<(Arc<str>, Program)>,
-    /// The template's variables, sorted by name.
-    pub variables: Vec<(Arc<str>, Program)>,
+    descriptor: Arc<LogDescriptor>,
+    /// What is read.
+    programs: Programs,
+    /// The labels, sorted by name, each with the place of its program.
+    labels: Vec<(Arc<str>, usize)>,
+    /// The template's variables, likewise.
+    variables: Vec<(Arc<str>, usize)>,
     /// The compiled template.
+    template: Arc<Template>,
+}
+
+/// The same with programs of its own for each label and variable, as it is compiled.
+#[derive(Debug)]
+pub(crate) struct CompiledLog {
+    pub(crate) log_name: Arc<str>,
+    pub(crate) descriptor: Arc<LogDescriptor>,
+    /// Sorted by name.
+    pub(crate) labels: Vec<(Arc<str>, Program)>,
+    /// Sorted by name.
+    pub(crate) variables: Vec<(Arc<str>, Program)>,
     pub(crate) template: Arc<Template>,
 }
 
@@ -103,7 +118,7 @@ const TIMESTAMP: &str = "timestamp";
 // === impl AccessLogsParams ===
 
 impl AccessLogsParams {
-    pub(super) fn programs(&self) -> impl Iterator<Item = &Program> {
+    pub(super) fn programs(&self) -> &[Program] {
         self.log.programs()
     }
 
@@ -113,19 +128,13 @@ impl AccessLogsParams {
         recorder: &mut Recorder<'_>,
         now: Timestamp,
     ) -> Result<LogsInstance, AspectError> {
-        let mut all = |programs: &[(Arc<str>, Program)]| -> Vec<(Arc<str>, Value)> {
-            let value = |(name, program): &(Arc<str>, Program)| match program.evaluate(recorder) {
-                Ok(value) => Some((Arc::clone(name), value)),
-                Err(_) if &**name == TIMESTAMP => Some((Arc::clone(name), Value::Timestamp(now))),
-                Err(_) => None,
-            };
-            programs.iter().filter_map(value).collect()
-        };
-        let LogParams { log_name, descriptor, labels, variables, template } = &self.log;
-        let labels = all(labels);
-        let payload = template.payload(descriptor, &all(variables))?;
-        let log_name = Arc::clone(log_name);
-        let entry = LogEntry { log_name, labels, severity: LogSeverity::Default, timestamp: None, payload };
+        let log = &self.log;
+        let mut results = Results::new(&log.programs);
+        for (_, place) in log.labels.iter().chain(&log.variables) {
+            // What has no value is left out.
+            let _ = results.get(*place, String::new, recorder);
+        }
+        let entry = log.entry(&results, Some(now), LogSeverity::Default, None)?;
         Ok(LogsInstance { entries: vec![entry], errors: Vec::new() })
     }
 }
@@ -149,7 +158,7 @@ pub(super) fn evaluate(
 
 impl ApplicationLogParams {
     pub(super) fn programs(&self) -> impl Iterator<Item = &Program> {
-        self.log.programs().chain([&self.severity, &self.timestamp])
+        self.log.programs().iter().chain([&self.severity, &self.timestamp])
     }
 
     /// The entry. Without its severity or its time it is written all the same, and that is among the errors.
@@ -161,16 +170,12 @@ impl ApplicationLogParams {
     ) -> Result<LogEntry, AspectError> {
         let Self { log, severity, timestamp, time_format } = self;
         let name = &log.descriptor.name;
-        let mut all = |programs: &[(Arc<str>, Program)], what: &str| {
-            let value = |(key, program): &(Arc<str>, Program)| {
-                let value = evaluated(program, || format!("{what} `{key}` of log `{name}`"), recorder)?;
-                Ok((Arc::clone(key), value))
-            };
-            programs.iter().map(value).collect::<Result<Vec<_>, AspectError>>()
-        };
-        let labels = all(&log.labels, "label")?;
-        let variables = all(&log.variables, "variable")?;
-        let payload = log.template.payload(&log.descriptor, &variables)?;
+        let mut results = Results::new(&log.programs);
+        for (what, programs) in [("label", &log.labels), ("variable", &log.variables)] {
+            for (key, place) in programs {
+                results.get(*place, || format!("{what} `{key}` of log `{name}`"), recorder)?;
+            }
+        }
         let severity = match evaluated(severity, || format!("the severity of log `{name}`"), recorder) {
             Ok(Value::String(text)) => LogSeverity::parse(&text),
             Ok(_) => LogSeverity::Default,
@@ -188,15 +193,52 @@ impl ApplicationLogParams {
             }
         };
         let timestamp = time_format.as_ref().map(|layout| layout.format(time));
-        Ok(LogEntry { log_name: Arc::clone(&log.log_name), labels, severity, timestamp, payload })
+        log.entry(&results, None, severity, timestamp)
     }
 }
 
 // === impl LogParams ===
 
+impl From<CompiledLog> for LogParams {
+    fn from(compiled: CompiledLog) -> Self {
+        let CompiledLog { log_name, descriptor, labels, variables, template } = compiled;
+        let mut programs = Programs::default();
+        let mut placed = |all: Vec<(Arc<str>, Program)>| -> Vec<(Arc<str>, usize)> {
+            all.into_iter().map(|(name, program)| (name, programs.place_of(program))).collect()
+        };
+        let (labels, variables) = (placed(labels), placed(variables));
+        Self { log_name, descriptor, programs, labels, variables, template }
+    }
+}
+
 impl LogParams {
-    fn programs(&self) -> impl Iterator<Item = &Program> {
-        self.labels.iter().chain(&self.variables).map(|(_, program)| program)
+    fn programs(&self) -> &[Program] {
+        self.programs.as_slice()
+    }
+
+    /// The entry of what programs came to. A label or variable that came to nothing is left out, unless it is called
+    /// `timestamp` and there is a time to take its place.
+    fn entry(
+        &self,
+        results: &Results<'_>,
+        instead: Option<Timestamp>,
+        severity: LogSeverity,
+        timestamp: Option<String>,
+    ) -> Result<LogEntry, AspectError> {
+        let Self { log_name, descriptor, programs: _, labels, variables, template } = self;
+        let instead = |name: &str| instead.filter(|_| name == TIMESTAMP);
+        let label = |(name, place): &(Arc<str>, usize)| {
+            let value = results.known(*place).map(|value| value.clone().into_value());
+            Some((Arc::clone(name), value.or_else(|| instead(name).map(Value::Timestamp))?))
+        };
+        let labels = labels.iter().filter_map(label).collect();
+        let mut named = Vec::with_capacity(variables.len());
+        for (name, place) in variables {
+            let value = results.seen(*place).or_else(|| instead(name).map(ValueRef::Timestamp));
+            named.extend(value.map(|value| (&**name, value)));
+        }
+        let payload = template.payload(descriptor, &named)?;
+        Ok(LogEntry { log_name: Arc::clone(log_name), labels, severity, timestamp, payload })
     }
 }
 

@@ -2,22 +2,22 @@
 
 mod samples;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use attributes::Value;
 use checkcache::Recorder;
-use expr::{Operand, Program};
+use expr::Program;
 
 pub use self::samples::{Measurements, MetricSamples};
-use super::{AspectError, operand};
+use super::AspectError;
+use super::programs::{Programs, Results};
 use crate::MetricDescriptor;
 
 /// The metrics of a `metrics` aspect.
 #[derive(Debug)]
 pub struct MetricsParams {
-    /// What the metrics read: programs of one text are one, since metrics mostly have labels in common.
-    programs: Vec<Program>,
+    /// What the metrics read.
+    programs: Programs,
     metrics: Vec<Metric>,
 }
 
@@ -62,43 +62,29 @@ pub struct MetricValue {
     pub labels: Vec<(Arc<str>, Value)>,
 }
 
-/// What programs came to for one request, by their places. Each is evaluated once, when it is read first.
-#[derive(Debug)]
-struct Results<'e> {
-    programs: &'e [Program],
-    known: Vec<Option<Operand<'e>>>,
-}
-
 // === impl MetricsParams ===
 
 impl MetricsParams {
     /// Metrics in document order, all compiled against one manifest.
     pub(crate) fn new(compiled: Vec<CompiledMetric>) -> Self {
-        let (mut programs, mut places) = (Vec::new(), BTreeMap::new());
-        let mut place_of = |program: Program| {
-            *places.entry(program.text().to_owned()).or_insert_with(|| {
-                programs.push(program);
-                programs.len() - 1
-            })
-        };
-        let metrics = compiled
-            .into_iter()
-            .map(|CompiledMetric { descriptor, value, labels }| Metric {
-                descriptor,
-                value: place_of(value),
-                labels: labels.into_iter().map(|(name, program)| (name, place_of(program))).collect(),
-            })
-            .collect();
+        let mut programs = Programs::default();
+        let mut metrics = Vec::with_capacity(compiled.len());
+        for CompiledMetric { descriptor, value, labels } in compiled {
+            let value = programs.place_of(value);
+            let labels = labels.into_iter().map(|(name, program)| (name, programs.place_of(program)));
+            let labels = labels.collect();
+            metrics.push(Metric { descriptor, value, labels });
+        }
         Self { programs, metrics }
     }
 
     pub(super) fn programs(&self) -> &[Program] {
-        &self.programs
+        self.programs.as_slice()
     }
 
     pub(super) fn evaluate(&self, recorder: &mut Recorder<'_>) -> MetricsInstance {
         let mut instance = MetricsInstance::default();
-        let mut results = Results::new(self);
+        let mut results = Results::new(&self.programs);
         for metric in &self.metrics {
             match metric.evaluate(&mut results, recorder) {
                 Ok(value) => instance.values.push(value),
@@ -142,33 +128,5 @@ impl Metric {
             Some((Arc::clone(name), results.known(*label)?.clone().into_value()))
         };
         self.labels.iter().filter_map(known).collect()
-    }
-}
-
-// === impl Results ===
-
-impl<'e> Results<'e> {
-    fn new(params: &'e MetricsParams) -> Self {
-        let programs = params.programs();
-        Self { programs, known: vec![None; programs.len()] }
-    }
-
-    /// What a program came to.
-    fn known(&self, place: usize) -> Option<&Operand<'e>> {
-        self.known[place].as_ref()
-    }
-
-    /// What a program comes to, or an error that says what it was for.
-    fn get<'r: 'e>(
-        &mut self,
-        place: usize,
-        what: impl FnOnce() -> String,
-        recorder: &mut Recorder<'r>,
-    ) -> Result<&Operand<'e>, AspectError> {
-        let result = match self.known[place].take() {
-            Some(result) => result,
-            None => operand(&self.programs[place], what, recorder)?,
-        };
-        Ok(self.known[place].insert(result))
     }
 }

@@ -25,7 +25,8 @@ impl NameTemplate {
 
     /// Makes the name. The labels are sorted by name.
     pub fn render(&self, labels: &[(Arc<str>, Value)]) -> Result<String, RenderError> {
-        render::render(&self.0.pieces, labels, PayloadFormat::Text)
+        let labels: Vec<_> = labels.iter().map(|(name, value)| (&**name, value.as_ref())).collect();
+        render::render(&self.0.pieces, &labels, PayloadFormat::Text)
     }
 }
 

@@ -273,13 +273,13 @@ fn function(
     mut arguments: Vec<Expression>,
     span: Range<usize>,
 ) -> Result<Expression, InvalidTemplate> {
-    let (function, least, most) = match word {
-        "or" => (Function::Or, 1, usize::MAX),
-        "and" => (Function::And, 1, usize::MAX),
-        "not" => (Function::Not, 1, 1),
-        "eq" => (Function::Eq, 2, usize::MAX),
-        "ne" => (Function::Ne, 2, 2),
-        "print" => (Function::Print, 0, usize::MAX),
+    let (made_of, least, most): (fn(Vec<Expression>) -> Expression, _, _) = match word {
+        "or" => (|all| Expression::First(true, all), 1, usize::MAX),
+        "and" => (|all| Expression::First(false, all), 1, usize::MAX),
+        "not" => (|all| Expression::Call(Function::Not, all), 1, 1),
+        "eq" => (|all| Expression::Call(Function::Eq, all), 2, usize::MAX),
+        "ne" => (|all| Expression::Call(Function::Ne, all), 2, 2),
+        "print" => (|all| Expression::Call(Function::Print, all), 0, usize::MAX),
         "printf" => {
             if arguments.is_empty() {
                 return Err(invalid("`printf` takes a format", span));
@@ -303,7 +303,7 @@ fn function(
         let wanted = if most == least { format!("{least}") } else { format!("at least {least}") };
         return Err(invalid(format!("`{word}` takes {wanted} arguments, not {}", arguments.len()), span));
     }
-    Ok(Expression::Call(function, arguments))
+    Ok(made_of(arguments))
 }
 
 fn printf(

@@ -37,7 +37,9 @@ fn payload(template: &str, payload_format: PayloadFormat) -> Result<LogPayload, 
         labels: Labels::new(),
     };
     let compiled = Template::compile(template).unwrap_or_else(|error| panic!("{template}: {error}"));
-    compiled.payload(&descriptor, &variables())
+    let variables = variables();
+    let variables: Vec<_> = variables.iter().map(|(name, value)| (&**name, value.as_ref())).collect();
+    compiled.payload(&descriptor, &variables)
 }
 
 #[track_caller]

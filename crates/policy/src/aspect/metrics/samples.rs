@@ -9,10 +9,10 @@ use std::sync::Arc;
 
 use attributes::Value;
 use checkcache::Recorder;
-use expr::Operand;
 
 use super::super::AspectError;
-use super::{Metric, MetricsParams, Results};
+use super::super::programs::Results;
+use super::{Metric, MetricsParams};
 use crate::{MetricDescriptor, limits};
 
 /// Values of one metric under the same labels.
@@ -56,7 +56,7 @@ impl Measurements {
 
     /// Measures a request. What fails takes nothing else with it.
     pub fn add(&mut self, params: &MetricsParams, recorder: &mut Recorder<'_>) -> Vec<AspectError> {
-        let mut results = Results::new(params);
+        let mut results = Results::new(&params.programs);
         params
             .metrics
             .iter()
@@ -104,7 +104,7 @@ impl Measurements {
 
 impl MetricSamples {
     fn are_under(&self, metric: &Metric, results: &Results<'_>) -> bool {
-        let labels = metric.labels.iter().map(|(_, label)| results.known(*label).map(Operand::as_ref));
+        let labels = metric.labels.iter().map(|(_, label)| results.seen(*label));
         self.labels.iter().map(|(_, label)| Some(label.as_ref())).eq(labels)
     }
 }

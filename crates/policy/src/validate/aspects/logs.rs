@@ -9,6 +9,7 @@ use expr::Program;
 use super::super::descriptors::{LogShape, is_empty, list_of};
 use super::super::expressions::{compile, compile_as, labels};
 use super::{ParamsReader, descriptor_name, find};
+use crate::aspect::CompiledLog;
 use crate::diagnostic::{At, Findings};
 use crate::document::{Content, Fields, Node, Text};
 use crate::suggest::{did_you_mean, listed};
@@ -112,7 +113,8 @@ impl ParamsReader<'_> {
         let variables = self.variables(*expressions, findings);
         let template = Arc::clone(log.template.as_ref().ok()?);
         check_variables(&template, &variables, shape, &descriptor.name, findings);
-        Some(LogParams { log_name: Arc::clone(log_name), descriptor, labels, variables, template })
+        let log_name = Arc::clone(log_name);
+        Some(CompiledLog { log_name, descriptor, labels, variables, template }.into())
     }
 
     /// Compiles the expressions of a template's variables, of any type. Sorted by name.
