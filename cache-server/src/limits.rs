@@ -136,7 +136,7 @@ pub const LOG_QUEUE_BYTES: usize = 64 * 1024 * 1024;
 /// Bytes of what goes into one log line, before it is written as JSON; a larger entry is dropped and counted.
 pub const LOG_ENTRY_BYTES: usize = 1024 * 1024;
 
-/// Bytes of lines that are written at a time, and one line.
+/// Bytes of lines that go to a log's thread, or are written, at a time; and what was the last to come.
 pub const LOG_WRITE_BYTES: usize = 1024 * 1024;
 
 /// Old files of one log that are kept.

@@ -100,7 +100,7 @@ fn is_below_root(path: &Path) -> bool {
 }
 
 impl Lines for Rotating {
-    fn write_lines(&mut self, lines: &str) -> Result<(), Unwritten> {
+    fn write_lines(&mut self, lines: &[u8]) -> Result<(), Unwritten> {
         self.write(lines, SystemTime::now())
     }
 }

@@ -1,8 +1,8 @@
 //! Lines on their way to a stream or a file, by a thread of their own.
 //!
 //! A request never waits for whoever reads the stream, or for a disk: lines go to the thread by way of a bounded queue,
-//! and one that finds it full is dropped and counted. A thread, not a task, since writing blocks and a process that ends
-//! does not wait for it.
+//! and one that finds it full is dropped and counted. Lines of one report go together, since each message wakes the
+//! thread. A thread, not a task, since writing blocks and a process that ends does not wait for it.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,7 +19,7 @@ use crate::telemetry::Telemetry;
 /// Where lines go.
 pub(super) trait Lines: Send + 'static {
     /// Writes whole lines.
-    fn write_lines(&mut self, lines: &str) -> Result<(), Unwritten>;
+    fn write_lines(&mut self, lines: &[u8]) -> Result<(), Unwritten>;
 }
 
 /// Lines were not written.
@@ -34,26 +34,49 @@ pub(super) struct Unwritten {
 pub(super) struct LineWriter {
     handler: String,
     format: LineFormat,
-    queue: mpsc::Sender<Message>,
-    /// Bytes of the lines in the queue.
-    queued: Arc<AtomicUsize>,
+    /// Bounded by what `queued` admits.
+    queue: mpsc::UnboundedSender<Message>,
+    queued: Arc<Queued>,
     /// What the thread starts with, until it does.
     thread: Mutex<Option<Thread>>,
     telemetry: Arc<Telemetry>,
 }
 
+/// What is in the queue.
+#[derive(Debug, Default)]
+struct Queued {
+    lines: AtomicUsize,
+    bytes: AtomicUsize,
+}
+
+/// Whole lines.
+#[derive(Debug, Default)]
+struct Batch {
+    count: usize,
+    lines: Vec<u8>,
+}
+
 enum Message {
-    Line(String),
+    Lines(Batch),
     /// Answer once everything before is written.
     Flush(oneshot::Sender<()>),
 }
 
 struct Thread {
     handler: String,
-    queue: mpsc::Receiver<Message>,
-    queued: Arc<AtomicUsize>,
+    queue: mpsc::UnboundedReceiver<Message>,
+    queued: Arc<Queued>,
     to: Box<dyn Lines>,
     telemetry: Arc<Telemetry>,
+}
+
+// === impl Unwritten ===
+
+impl Unwritten {
+    /// None of the lines was.
+    pub(super) fn all_of(lines: &[u8], error: std::io::Error) -> Self {
+        Self { lines: lines.split_inclusive(|byte| *byte == b'\n').count(), error }
+    }
 }
 
 // === impl LineWriter ===
@@ -65,8 +88,8 @@ impl LineWriter {
         to: Box<dyn Lines>,
         telemetry: Arc<Telemetry>,
     ) -> Self {
-        let (queue, receiver) = mpsc::channel(limits::LOG_QUEUE);
-        let queued = Arc::new(AtomicUsize::new(0));
+        let (queue, receiver) = mpsc::unbounded_channel();
+        let queued = Arc::new(Queued::default());
         let thread = Thread {
             handler: handler.to_owned(),
             queue: receiver,
@@ -84,28 +107,61 @@ impl LineWriter {
         }
     }
 
-    fn enqueue(&self, line: String) {
-        let size = line.len();
-        let before = self.queued.fetch_add(size, Ordering::Relaxed);
-        if before + size > limits::LOG_QUEUE_BYTES || self.queue.try_send(Message::Line(line)).is_err() {
-            self.queued.fetch_sub(size, Ordering::Relaxed);
-            self.telemetry.dropped(&self.handler, "queue full", 1);
+    fn enqueue(&self, batch: Batch) {
+        let Batch { count, .. } = batch;
+        // Nobody takes anything out any more.
+        if count > 0 && self.queue.send(Message::Lines(batch)).is_err() {
+            self.telemetry.dropped(&self.handler, "queue full", count as u64);
         }
+    }
+}
+
+impl Queued {
+    /// Whether there is room for another line of so many bytes, which then is taken.
+    fn admits(&self, bytes: usize) -> bool {
+        let lines_before = self.lines.fetch_add(1, Ordering::Relaxed);
+        let bytes_before = self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        let admits = lines_before < limits::LOG_QUEUE && bytes_before + bytes <= limits::LOG_QUEUE_BYTES;
+        if !admits {
+            self.release(1, bytes);
+        }
+        admits
+    }
+
+    fn release(&self, lines: usize, bytes: usize) {
+        self.lines.fetch_sub(lines, Ordering::Relaxed);
+        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
     }
 }
 
 #[async_trait]
 impl Handler for LineWriter {
     async fn log(&self, entries: Vec<LogEntry>) -> Result<(), HandlerError> {
+        let mut batch = Batch::default();
+        let mut result = Ok(());
         for entry in entries {
             if weight(&entry) > limits::LOG_ENTRY_BYTES {
                 self.telemetry.dropped(&self.handler, "too large", 1);
                 continue;
             }
-            let line = self.format.line(entry).map_err(|error| HandlerError::Failed(error.to_string()))?;
-            self.enqueue(line);
+            let begin = batch.lines.len();
+            let written = self.format.write(&entry, &mut batch.lines);
+            let is_whole = written.is_ok();
+            result = result.and(written);
+            if is_whole && self.queued.admits(batch.lines.len() - begin) {
+                batch.count += 1;
+                if batch.lines.len() >= limits::LOG_WRITE_BYTES {
+                    self.enqueue(std::mem::take(&mut batch));
+                }
+                continue;
+            }
+            batch.lines.truncate(begin);
+            if is_whole {
+                self.telemetry.dropped(&self.handler, "queue full", 1);
+            }
         }
-        Ok(())
+        self.enqueue(batch);
+        result.map_err(|error| HandlerError::Failed(error.to_string()))
     }
 
     fn in_force(&self) {
@@ -118,9 +174,22 @@ impl Handler for LineWriter {
 
     async fn flush(&self) {
         let (done, wait) = oneshot::channel();
-        if self.queue.send(Message::Flush(done)).await.is_ok() {
+        if self.queue.send(Message::Flush(done)).is_ok() {
             // An error means that the thread is gone, and then there is nothing to wait for.
             let _ = wait.await;
+        }
+    }
+}
+
+// === impl Batch ===
+
+impl Batch {
+    fn add(&mut self, mut other: Self) {
+        if self.lines.is_empty() {
+            *self = other;
+        } else {
+            self.count += other.count;
+            self.lines.append(&mut other.lines);
         }
     }
 }
@@ -130,20 +199,20 @@ impl Handler for LineWriter {
 impl Thread {
     fn run(mut self) {
         while let Some(message) = self.queue.blocking_recv() {
-            let mut lines = String::new();
+            let mut batch = Batch::default();
             let mut flushed = Vec::new();
             let mut next = Some(message);
             // What has come meanwhile goes out in one piece.
             while let Some(message) = next {
                 match message {
-                    Message::Line(line) => lines.push_str(&line),
+                    Message::Lines(more) => batch.add(more),
                     Message::Flush(done) => flushed.push(done),
                 }
-                let has_room = lines.len() < limits::LOG_WRITE_BYTES;
+                let has_room = batch.lines.len() < limits::LOG_WRITE_BYTES;
                 next = if has_room { self.queue.try_recv().ok() } else { None };
             }
-            self.queued.fetch_sub(lines.len(), Ordering::Relaxed);
-            if let Err(Unwritten { lines, error }) = self.to.write_lines(&lines) {
+            self.queued.release(batch.count, batch.lines.len());
+            if let Err(Unwritten { lines, error }) = self.to.write_lines(&batch.lines) {
                 self.telemetry.dropped(&self.handler, "write failed", lines as u64);
                 self.telemetry.adapter_failed(&self.handler, &error.to_string());
             }
@@ -165,8 +234,8 @@ mod tests {
     struct Shared(Arc<Mutex<String>>);
 
     impl Lines for Shared {
-        fn write_lines(&mut self, lines: &str) -> Result<(), Unwritten> {
-            self.0.lock().unwrap().push_str(lines);
+        fn write_lines(&mut self, lines: &[u8]) -> Result<(), Unwritten> {
+            self.0.lock().unwrap().push_str(std::str::from_utf8(lines).unwrap());
             Ok(())
         }
     }
@@ -179,7 +248,33 @@ mod tests {
         writer.log(vec![entry("hello"); 100]).await.unwrap();
         writer.flush().await;
         assert_eq!(*lines.0.lock().unwrap(), "hello\n".repeat(100));
-        assert_eq!(writer.queued.load(Ordering::Relaxed), 0);
+        let Queued { lines, bytes } = &*writer.queued;
+        assert_eq!((lines.load(Ordering::Relaxed), bytes.load(Ordering::Relaxed)), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn more_than_is_written_at_a_time_keeps_its_order() {
+        let lines = Shared::default();
+        let writer = LineWriter::new("log", LineFormat::Text, Box::new(lines.clone()), Arc::default());
+        let texts: Vec<_> =
+            (0..5).map(|number| number.to_string().repeat(limits::LOG_WRITE_BYTES / 2)).collect();
+        writer.log(texts.iter().map(|text| entry(text)).collect()).await.unwrap();
+        writer.in_force();
+        writer.flush().await;
+        let expected = texts.join("\n") + "\n";
+        assert!(*lines.0.lock().unwrap() == expected);
+    }
+
+    #[test]
+    fn a_queue_is_full_of_lines_or_of_bytes() {
+        let queued = Queued::default();
+        assert!(queued.admits(limits::LOG_QUEUE_BYTES));
+        assert!(!queued.admits(1));
+        queued.release(1, limits::LOG_QUEUE_BYTES);
+        assert!((0..limits::LOG_QUEUE).all(|_| queued.admits(1)));
+        assert!(!queued.admits(1));
+        queued.release(1, 1);
+        assert!(queued.admits(1));
     }
 
     #[tokio::test]

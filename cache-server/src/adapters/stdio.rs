@@ -55,10 +55,7 @@ fn parse(params: &serde_json::Value) -> Result<(i64, LineFormat), Vec<ParamProbl
 }
 
 impl Lines for Stream {
-    fn write_lines(&mut self, lines: &str) -> Result<(), Unwritten> {
-        self.0
-            .write_all(lines.as_bytes())
-            .and_then(|()| self.0.flush())
-            .map_err(|error| Unwritten { lines: lines.lines().count(), error })
+    fn write_lines(&mut self, lines: &[u8]) -> Result<(), Unwritten> {
+        self.0.write_all(lines).and_then(|()| self.0.flush()).map_err(|error| Unwritten::all_of(lines, error))
     }
 }

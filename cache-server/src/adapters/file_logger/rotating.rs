@@ -50,20 +50,20 @@ impl Rotating {
     }
 
     /// Writes whole lines.
-    pub(super) fn write(&mut self, lines: &str, now: SystemTime) -> Result<(), Unwritten> {
+    pub(super) fn write(&mut self, lines: &[u8], now: SystemTime) -> Result<(), Unwritten> {
         let mut rest = lines;
         while !rest.is_empty() {
             if let Err(error) = self.write_some(&mut rest, now) {
-                return Err(Unwritten { lines: rest.lines().count(), error });
+                return Err(Unwritten::all_of(rest, error));
             }
         }
         Ok(())
     }
 
     /// Writes as many lines as the file has room for and takes them off.
-    fn write_some(&mut self, lines: &mut &str, now: SystemTime) -> io::Result<()> {
+    fn write_some(&mut self, lines: &mut &[u8], now: SystemTime) -> io::Result<()> {
         let mut open = self.opened(now)?;
-        let first = lines.find('\n').map_or(lines.len(), |end| end + 1);
+        let first = lines.iter().position(|byte| *byte == b'\n').map_or(lines.len(), |end| end + 1);
         let is_old = self.rotation.age_max.is_some_and(|max| age(&open, now) >= max);
         if open.bytes > 0 && (is_old || open.bytes + first as u64 > self.rotation.bytes_max) {
             drop(open);
@@ -76,10 +76,10 @@ impl Rotating {
             lines.len()
         } else {
             // Up to the last line's end that there is room for; a first line that is too long all the same.
-            whole_lines(&lines.as_bytes()[..room]).max(first)
+            whole_lines(&lines[..room]).max(first)
         };
-        let (written, result) = self.append(&mut open.file, &lines.as_bytes()[..end]);
-        let done = if result.is_ok() { end } else { whole_lines(&lines.as_bytes()[..written]) };
+        let (written, result) = self.append(&mut open.file, &lines[..end]);
+        let done = if result.is_ok() { end } else { whole_lines(&lines[..written]) };
         self.is_torn = result.is_err() && (written > done || self.is_torn);
         open.bytes += done as u64;
         *lines = &lines[done..];
@@ -195,7 +195,7 @@ mod tests {
 
     impl World {
         fn write(&mut self, lines: &str) {
-            self.file.write(lines, SystemTime::now()).unwrap();
+            self.file.write(lines.as_bytes(), SystemTime::now()).unwrap();
         }
 
         fn path(&self, name: &str) -> PathBuf {
@@ -241,11 +241,11 @@ mod tests {
         let age = Duration::from_secs(60);
         let mut world = world(Rotation { age_max: Some(age), ..ROTATION });
         let start = SystemTime::now();
-        world.file.write("a\n", start).unwrap();
-        world.file.write("b\n", start + age - Duration::from_millis(1)).unwrap();
+        world.file.write(b"a\n", start).unwrap();
+        world.file.write(b"b\n", start + age - Duration::from_millis(1)).unwrap();
         // A clock that was set back.
-        world.file.write("c\n", start - age).unwrap();
-        world.file.write("d\n", start + age).unwrap();
+        world.file.write(b"c\n", start - age).unwrap();
+        world.file.write(b"d\n", start + age).unwrap();
         world.check([("a.log", "d\n"), ("a.log.1", "a\nb\nc\n")]);
     }
 
@@ -281,7 +281,7 @@ mod tests {
         world.write("a\n");
         fs::remove_file(world.path("a.log")).unwrap();
         std::os::unix::fs::symlink("/dev/full", world.path("a.log")).unwrap();
-        let unwritten = world.file.write("b\nc\n", SystemTime::now()).unwrap_err();
+        let unwritten = world.file.write(b"b\nc\n", SystemTime::now()).unwrap_err();
         assert_eq!((unwritten.lines, unwritten.error.kind()), (2, io::ErrorKind::StorageFull));
         fs::remove_file(world.path("a.log")).unwrap();
         world.write("d\n");
