@@ -55,6 +55,7 @@ struct Http {
     client: Shared,
     /// Whether the client was told of the stream, and not yet that it has ended.
     is_open: bool,
+    is_bodiless: bool,
 }
 
 /// A connection's context.
@@ -67,7 +68,11 @@ struct Tcp {
 struct Unconfigured;
 
 /// The stream that the current callback is about.
-struct Envoy;
+#[derive(Default)]
+struct Envoy {
+    /// Whether it is known that its request has no body.
+    is_bodiless: bool,
+}
 
 impl Host for Envoy {
     fn property(&self, path: Path) -> Option<Vec<u8>> {
@@ -76,6 +81,10 @@ impl Host for Envoy {
 
     fn request_headers(&self) -> Option<Headers> {
         abi::map(Map::RequestHeaders).ok()
+    }
+
+    fn is_bodiless(&self) -> bool {
+        self.is_bodiless
     }
 
     fn response_headers(&self) -> Headers {
@@ -162,7 +171,8 @@ impl Root {
                     self.about(stream, || perform(client, vec![effect], Position::Elsewhere));
                 }
                 Effect::Look { stream } => {
-                    let effects = self.about(stream, || client.borrow_mut().on_look(stream, &Envoy, now()));
+                    let effects =
+                        self.about(stream, || client.borrow_mut().on_look(stream, &Envoy::default(), now()));
                     self.perform(client, effects.unwrap_or_default());
                 }
                 Effect::Cancel { token } => {
@@ -201,7 +211,7 @@ impl Root {
     fn answered(&mut self, client: &Shared, purpose: Purpose, answer: client::Answer<'_>) {
         let effects = match purpose {
             Purpose::Check(stream) => {
-                let answer = || client.borrow_mut().on_answer(stream, answer, &Envoy, soon());
+                let answer = || client.borrow_mut().on_answer(stream, answer, &Envoy::default(), soon());
                 self.about(stream, answer).unwrap_or_default()
             }
             Purpose::Report(batch) => client.borrow_mut().on_report_answer(batch, answer, now()),
@@ -334,7 +344,7 @@ impl RootContext for Root {
 
     fn create_http_context(&self, id: u32) -> Option<Box<dyn HttpContext>> {
         Some(match &self.client {
-            Some(client) => Box::new(Http { id, client: Rc::clone(client), is_open: false }),
+            Some(client) => Box::new(Http::new(id, client)),
             None => Box::new(Unconfigured),
         })
     }
@@ -393,19 +403,19 @@ impl Context for Tcp {
 
 impl StreamContext for Tcp {
     fn on_new_connection(&mut self) -> Action {
-        let effects = self.client.borrow_mut().on_new_connection(self.stream(), &Envoy, now());
+        let effects = self.client.borrow_mut().on_new_connection(self.stream(), &Envoy::default(), now());
         perform(&self.client, effects, Position::InCallback);
         self.proceed()
     }
 
     fn on_downstream_data(&mut self, _size: usize, _end_of_stream: bool) -> Action {
-        let effects = self.client.borrow_mut().on_downstream_data(self.stream(), &Envoy, now());
+        let effects = self.client.borrow_mut().on_downstream_data(self.stream(), &Envoy::default(), now());
         perform(&self.client, effects, Position::InCallback);
         self.proceed()
     }
 
     fn on_log(&mut self) {
-        let effects = self.client.borrow_mut().on_log(self.stream(), &Envoy, now());
+        let effects = self.client.borrow_mut().on_log(self.stream(), &Envoy::default(), now());
         perform(&self.client, effects, Position::Elsewhere);
     }
 }
@@ -419,6 +429,15 @@ impl Drop for Tcp {
 // === impl Http ===
 
 impl Http {
+    fn new(id: u32, client: &Shared) -> Self {
+        Self { id, client: Rc::clone(client), is_open: false, is_bodiless: false }
+    }
+
+    /// What is known of the stream, for a callback that is about it.
+    fn envoy(&self) -> Envoy {
+        Envoy { is_bodiless: self.is_bodiless }
+    }
+
     fn stream(&self) -> StreamId {
         StreamId(self.id)
     }
@@ -431,9 +450,9 @@ impl Context for Http {
 }
 
 impl HttpContext for Http {
-    fn on_http_request_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
-        self.is_open = true;
-        let effects = self.client.borrow_mut().on_request_headers(self.stream(), &Envoy, soon());
+    fn on_http_request_headers(&mut self, _count: usize, end_of_stream: bool) -> Action {
+        (self.is_open, self.is_bodiless) = (true, end_of_stream);
+        let effects = self.client.borrow_mut().on_request_headers(self.stream(), &self.envoy(), soon());
         if effects.is_empty() {
             // Whoever asks the server or answers the request has something to do.
             return Action::Continue;
@@ -454,7 +473,7 @@ impl HttpContext for Http {
     fn on_log(&mut self) {
         // A batch may wait for a tick more or less; when a request came that was never seen may not be off by one.
         let now = if std::mem::take(&mut self.is_open) { last() } else { soon() };
-        let effects = self.client.borrow_mut().on_log(self.stream(), &Envoy, now);
+        let effects = self.client.borrow_mut().on_log(self.stream(), &self.envoy(), now);
         perform(&self.client, effects, Position::Elsewhere);
     }
 }
@@ -471,7 +490,7 @@ impl Drop for Http {
 fn answered(client: &Shared, stream: StreamId, status: u32, response_size: usize) {
     let message = if status == 0 { Ok(message(response_size)) } else { Err(failure(status)) };
     let answer = message.as_deref().map_err(Clone::clone);
-    let effects = client.borrow_mut().on_answer(stream, answer, &Envoy, soon());
+    let effects = client.borrow_mut().on_answer(stream, answer, &Envoy::default(), soon());
     perform(client, effects, Position::Elsewhere);
 }
 
@@ -504,7 +523,8 @@ fn perform(client: &Shared, effects: Vec<Effect>, position: Position) {
                     Ok(token) => client.borrow_mut().on_call_sent(stream, token),
                     Err(_) => {
                         let failure = Err(unsendable(&cluster));
-                        let effects = client.borrow_mut().on_answer(stream, failure, &Envoy, soon());
+                        let effects =
+                            client.borrow_mut().on_answer(stream, failure, &Envoy::default(), soon());
                         perform(client, effects, position);
                     }
                 }

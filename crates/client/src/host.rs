@@ -47,6 +47,8 @@ pub trait Host {
     fn property(&self, path: Path) -> Option<Vec<u8>>;
     /// The request's headers; `None` if they cannot be had.
     fn request_headers(&self) -> Option<Headers>;
+    /// Whether the request ended with its headers, so that no body comes; `false` where that is not known.
+    fn is_bodiless(&self) -> bool;
     /// The response's headers.
     fn response_headers(&self) -> Headers;
     /// The response's trailers.

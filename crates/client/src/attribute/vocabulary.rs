@@ -81,7 +81,7 @@ pub(super) static VOCABULARY: [Word; 49] = [
     check("request.query_params", query),
     check("request.referer", |v| header(v, "referer").map(Value::from)),
     check("request.scheme", |v| Some(header(v, ":scheme").unwrap_or("http").into())),
-    report("request.size", |v| int64(v, path_of!("request", "size"))),
+    report("request.size", request_size),
     check("request.time", |v| Some(Value::Timestamp(Timestamp::from_unix_nanos(v.stream.time.into())))),
     report("request.total_size", |v| int64(v, path_of!("request", "total_size"))),
     check("request.url_path", |v| header(v, ":path").map(|path| split_query(path).0.into())),
@@ -190,6 +190,20 @@ fn header<'v>(v: &'v View<'_>, name: &str) -> Option<&'v str> {
 
 fn split_query(path: &str) -> (&str, &str) {
     path.split_once('?').unwrap_or((path, ""))
+}
+
+/// What the proxy says, which is the length that the request declares, else how many bytes have come; it is only asked if
+/// that is not known here already.
+fn request_size(v: &View<'_>) -> Option<Value> {
+    if v.host.is_bodiless() {
+        return Some(Value::Int64(0));
+    }
+    let declared = v.stream.request_headers.get().and_then(|headers| headers.get("content-length"));
+    let digits = declared.filter(|length| length.bytes().all(|byte| byte.is_ascii_digit()));
+    match digits.and_then(|digits| digits.parse().ok()) {
+        Some(length) => Some(Value::Int64(length)),
+        None => int64(v, path_of!("request", "size")),
+    }
 }
 
 /// Parameters as they stand in the path, nothing decoded; the first of a name counts.

@@ -10,6 +10,7 @@ pub(super) struct FakeHost {
     request: Vec<(String, Vec<u8>)>,
     response: Vec<(String, Vec<u8>)>,
     blind: bool,
+    bodiless: bool,
 }
 
 impl FakeHost {
@@ -24,6 +25,12 @@ impl FakeHost {
     /// A proxy that does not hand out headers.
     pub(super) fn blind() -> Self {
         Self { blind: true, ..Self::default() }
+    }
+
+    /// Lets the request end with its headers.
+    pub(super) fn bodiless(&mut self) -> &mut Self {
+        self.bodiless = true;
+        self
     }
 
     pub(super) fn header(&mut self, name: &str, value: &[u8]) -> &mut Self {
@@ -49,6 +56,10 @@ impl Host for FakeHost {
 
     fn request_headers(&self) -> Option<Headers> {
         (!self.blind).then(|| lines(&self.request))
+    }
+
+    fn is_bodiless(&self) -> bool {
+        self.bodiless
     }
 
     fn response_headers(&self) -> Headers {

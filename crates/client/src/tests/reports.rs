@@ -250,3 +250,32 @@ fn what_waits_is_sent_at_the_end() {
     assert!(client.is_idle());
     assert!(counts(&mut client).contains(&(Counter::ReportsDropped, 8)));
 }
+
+#[test]
+fn a_request_is_as_large_as_the_proxy_would_say() {
+    // How it comes, and what is reported where the proxy would say 5.
+    let cases: [(&str, &[&str], bool, i64); 7] = [
+        ("no body", &[], true, 0),
+        ("nothing declared", &[], false, 5),
+        ("a declared length", &["12"], false, 12),
+        ("more than there can be", &["18446744073709551615"], false, 5),
+        ("no number", &["+12"], false, 5),
+        ("nothing in its place", &[""], false, 5),
+        ("two lengths", &["12", "12"], false, 5),
+    ];
+    for (what, lengths, is_bodiless, expected) in cases {
+        let mut client = client(MINIMAL);
+        let mut host = FakeHost::get("/");
+        for length in lengths {
+            host.header("content-length", length.as_bytes());
+        }
+        host.property("request.size", &5i64.to_le_bytes());
+        if is_bodiless {
+            host.bodiless();
+        }
+        request(&mut client, 1, &host, &verdict(Code::Ok, ""));
+        client.on_log(StreamId(1), &host, at(10));
+        let size = client.reports.last().and_then(|report| report.value("request.size"));
+        assert_eq!(size, Some(&expected.into()), "{what}");
+    }
+}
