@@ -1,10 +1,11 @@
-//! api: the gRPC services `istio.mixer.v1.Mixer` and `mixer.feed.v1.Feed`.
+//! api: the gRPC services `istio.mixer.v1.Mixer`, `mixer.checks.v1.Checks` and `mixer.feed.v1.Feed`.
 //!
 //! Where requests come in: what crosses the wire becomes a bag of attributes here and the verdict becomes a reply.
 //! Everything between is elsewhere. Every check and report passes one guard: a bounded number is at work at a
 //! time, and one that panics answers INTERNAL and takes nothing else with it.
 
 mod check;
+mod checks;
 mod demand;
 mod feed;
 mod quota;
@@ -23,6 +24,7 @@ use proto::v1::{CheckRequest, CheckResponse, ReportRequest, ReportResponse};
 use tokio::sync::Semaphore;
 use tonic::{Request, Response, Status};
 
+pub use self::checks::ChecksGrpc;
 pub use self::feed::FeedService;
 use self::reply::Reply;
 pub use self::service::MixerGrpc;

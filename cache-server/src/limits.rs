@@ -10,6 +10,9 @@ pub const MESSAGE_BYTES: usize = 1024 * 1024;
 /// Requests at a time on one connection.
 pub const CONNECTION_STREAMS: u32 = 1024;
 
+/// Questions at work at a time of one stream of checks; further ones are read when one of them is answered.
+pub const STREAM_QUESTIONS: usize = CONNECTION_STREAMS as usize;
+
 /// Checks and reports at work at a time over all connections; what comes on top is turned away as overload.
 pub const REQUESTS_IN_FLIGHT: usize = 4096;
 

@@ -19,9 +19,10 @@ use tokio::task::JoinHandle;
 use tonic::transport::server::TcpIncoming;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
+use tonic_reflection::server::v1::{ServerReflection, ServerReflectionServer};
 
 use crate::admin::{self, Admin};
-use crate::api::{FeedService, MixerGrpc, MixerService};
+use crate::api::{ChecksGrpc, FeedService, MixerGrpc, MixerService};
 use crate::connection::Gathering;
 use crate::l2::L2;
 use crate::runtime::{Editor, Loads, Reloader, Runtime, Store, StoreAddress};
@@ -141,18 +142,15 @@ impl Server {
             Arc::clone(&telemetry),
             hash_seed,
         );
-        let reflection = tonic_reflection::server::Builder::configure()
-            .register_encoded_file_descriptor_set(proto::FILE_DESCRIPTOR_SET)
-            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-            .build_v1()?;
         let grpc = tonic::transport::Server::builder()
             .max_concurrent_streams(limits::CONNECTION_STREAMS)
             .http2_keepalive_interval(Some(limits::KEEPALIVE))
             .http2_keepalive_timeout(Some(limits::KEEPALIVE))
+            .add_service(ChecksGrpc::new(service.clone(), reached(stage.clone(), Stage::Draining)))
             .add_service(MixerGrpc::new(service))
             .add_service(FeedServer::new(feed).max_decoding_message_size(limits::MESSAGE_BYTES))
             .add_service(health_service)
-            .add_service(reflection);
+            .add_service(reflection()?);
         let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
         let incoming = incoming.map(|connection| connection.map(Gathering));
         let draining = reached(stage.clone(), Stage::Draining);
@@ -274,6 +272,14 @@ fn random() -> Result<[u8; 16], getrandom::Error> {
     Ok(bytes)
 }
 
+/// The descriptions of all services, for whoever asks.
+fn reflection() -> Result<ServerReflectionServer<impl ServerReflection>, tonic_reflection::server::Error> {
+    tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(proto::FILE_DESCRIPTOR_SET)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        .build_v1()
+}
+
 async fn reached(mut stage: watch::Receiver<Stage>, wanted: Stage) {
     // An error means that the server was dropped, which is an end too.
     let _ = stage.wait_for(|stage| *stage >= wanted).await;
@@ -296,7 +302,7 @@ async fn tell_readiness(mut is_ready: watch::Receiver<bool>, health: HealthRepor
 
 async fn set_health(health: &HealthReporter, is_serving: bool) {
     let status = if is_serving { ServingStatus::Serving } else { ServingStatus::NotServing };
-    for service in ["", proto::path::SERVICE, proto::path::FEED_SERVICE] {
+    for service in ["", proto::path::SERVICE, proto::path::CHECKS_SERVICE, proto::path::FEED_SERVICE] {
         health.set_service_status(service, status).await;
     }
 }

@@ -18,6 +18,11 @@ mod generated {
         }
     }
     pub mod mixer {
+        pub mod checks {
+            pub mod v1 {
+                include!("generated/mixer.checks.v1.rs");
+            }
+        }
         pub mod feed {
             pub mod v1 {
                 include!("generated/mixer.feed.v1.rs");
@@ -39,6 +44,8 @@ pub mod v1 {
     pub use crate::compressed::{CompressedAttributes, CompressedValue, StringMap};
     pub use crate::generated::istio::mixer::v1::*;
 }
+/// The messages of `mixer.checks.v1`.
+pub use generated::mixer::checks::v1 as checks;
 /// The messages of `mixer.feed.v1`.
 pub use generated::mixer::feed::v1 as feed;
 
@@ -52,6 +59,10 @@ pub mod path {
     pub const CHECK: &str = "Check";
     /// The method that reports.
     pub const REPORT: &str = "Report";
+    /// The full name of the service that checks many on one stream.
+    pub const CHECKS_SERVICE: &str = "mixer.checks.v1.Checks";
+    /// Its method.
+    pub const ASK: &str = "Ask";
     /// The full name of the service that pushes.
     pub const FEED_SERVICE: &str = "mixer.feed.v1.Feed";
     /// Its method.

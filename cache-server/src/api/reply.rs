@@ -63,7 +63,22 @@ impl Reply {
         CheckResponse::decode(&*bytes).map_err(|error| Status::internal(error.to_string()))
     }
 
-    fn write(&self, to: &mut impl BufMut) -> Result<(), Status> {
+    /// A reply that says nothing.
+    pub(super) fn empty() -> Self {
+        CheckResponse::default().into()
+    }
+
+    /// How many bytes it has when it is written.
+    pub(super) fn encoded_len(&self) -> usize {
+        let found = self.found.as_ref().map_or(0, |(text, validity)| {
+            let length = text.len() + left(*validity).encoded_len();
+            key_len(PRECONDITION) + encoded_len_varint(length as u64) + length
+        });
+        found + self.message.encoded_len()
+    }
+
+    /// Writes it.
+    pub(super) fn write(&self, to: &mut impl BufMut) -> Result<(), Status> {
         if let Some((text, validity)) = &self.found {
             let left = left(*validity);
             let length = text.len() + left.encoded_len();

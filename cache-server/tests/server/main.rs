@@ -3,6 +3,7 @@
 mod backends;
 mod calls;
 mod check;
+mod checks;
 mod commands;
 mod config;
 mod config_api;
