@@ -252,21 +252,24 @@ pub(crate) fn grpc_call(cluster: &str, call: &client::Call) -> Result<u32> {
     .map_err(|status| Failed(status as u32))
 }
 
-/// Opens a stream on which the server only answers, and says all that there is to say on it. What comes back comes to
-/// the context that is active in the SDK.
-pub(crate) fn grpc_watch(cluster: &str, message: &[u8]) -> Result<u32> {
-    let service = client::envoy_grpc_service(cluster).ok_or(UNREADABLE)?;
+/// Opens a stream. What comes back comes to the context that is active in the SDK.
+pub(crate) fn grpc_open(cluster: &str, service: &str, method: &str) -> Result<u32> {
+    let cluster = client::envoy_grpc_service(cluster).ok_or(UNREADABLE)?;
     // The same three statuses as for a call.
-    let token = proxy_wasm::hostcalls::open_grpc_stream(
-        &service,
-        proto::path::FEED_SERVICE,
-        proto::path::WATCH,
-        Vec::new(),
-    )
-    .map_err(|status| Failed(status as u32))?;
+    proxy_wasm::hostcalls::open_grpc_stream(&cluster, service, method, Vec::new())
+        .map_err(|status| Failed(status as u32))
+}
+
+/// Says something on a stream.
+pub(crate) fn grpc_send(token: u32, message: &[u8], is_last: bool) -> Result<()> {
     // SAFETY: the message outlives the call.
-    let sent = check(unsafe { proxy_grpc_send(token, message.as_ptr(), message.len(), 1) });
-    if let Err(failed) = sent {
+    check(unsafe { proxy_grpc_send(token, message.as_ptr(), message.len(), is_last.into()) })
+}
+
+/// Opens a stream on which the server only answers, and says all that there is to say on it.
+pub(crate) fn grpc_watch(cluster: &str, message: &[u8]) -> Result<u32> {
+    let token = grpc_open(cluster, proto::path::FEED_SERVICE, proto::path::WATCH)?;
+    if let Err(failed) = grpc_send(token, message, true) {
         let _ = grpc_cancel(token);
         return Err(failed);
     }

@@ -35,6 +35,8 @@ pub(crate) struct Root {
     calls: HashMap<u32, (Shared, Purpose)>,
     /// The stream on which the server says what changed, by token.
     feed: Option<(u32, Shared)>,
+    /// The streams on which the server is asked about many requests, by token.
+    lines: HashMap<u32, Shared>,
     /// Whether the proxy has told it to end and waits for it to be done.
     is_ending: bool,
 }
@@ -136,6 +138,7 @@ impl Root {
             metrics: Vec::new(),
             calls: HashMap::new(),
             feed: None,
+            lines: HashMap::new(),
             is_ending: false,
         }
     }
@@ -163,6 +166,15 @@ impl Root {
                     self.call(client, Purpose::Allocation(allocation), &call);
                 }
                 Effect::Watch { message } => self.watch(client, &message),
+                Effect::OpenLine => self.open_line(client),
+                Effect::AskAgain { stream } => {
+                    self.answered(client, Purpose::Check(stream), Err(unaskable()));
+                }
+                Effect::Ask { stream, token, message } => {
+                    if abi::grpc_send(token, &message, false).is_err() {
+                        self.answered(client, Purpose::Check(stream), Err(unaskable()));
+                    }
+                }
                 // The SDK brings the answer to the context that is called now, which is not the stream's.
                 Effect::Check { stream, call } => self.call(client, Purpose::Check(stream), &call),
                 Effect::EditRequest { stream, .. }
@@ -177,6 +189,7 @@ impl Root {
                 }
                 Effect::Cancel { token } => {
                     self.calls.remove(&token);
+                    self.lines.remove(&token);
                     perform(client, vec![effect], Position::Elsewhere);
                 }
                 Effect::Warn(_) => perform(client, vec![effect], Position::Elsewhere),
@@ -229,6 +242,22 @@ impl Root {
         }
     }
 
+    fn open_line(&mut self, client: &Shared) {
+        let cluster = client.borrow().cluster().to_owned();
+        match abi::grpc_open(&cluster, proto::path::CHECKS_SERVICE, proto::path::ASK) {
+            Ok(token) => {
+                client.borrow_mut().on_line_opened(token);
+                self.lines.insert(token, Rc::clone(client));
+            }
+            Err(_) => self.line_closed(client, &unsendable(&cluster)),
+        }
+    }
+
+    fn line_closed(&mut self, client: &Shared, failure: &GrpcFailure) {
+        let effects = client.borrow_mut().on_line_closed(failure, now());
+        self.perform(client, effects);
+    }
+
     /// Whether nothing is left that the server was to hear, or to say.
     fn is_idle(&self) -> bool {
         self.calls.is_empty() && self.clients().iter().all(|client| client.borrow().is_idle())
@@ -276,6 +305,13 @@ impl Context for Root {
     }
 
     fn on_grpc_stream_message(&mut self, token: u32, size: usize) {
+        if let Some(client) = self.lines.get(&token).cloned() {
+            let answer = client.borrow_mut().on_line_message(&message(size), soon());
+            if let Some((stream, answer)) = answer {
+                self.answered(&client, Purpose::Check(stream), answer.as_deref().map_err(Clone::clone));
+            }
+            return;
+        }
         let Some((_, client)) = self.feed.clone().filter(|(open, _)| *open == token) else { return };
         let effects = client.borrow_mut().on_feed_message(&message(size), now());
         self.perform(&client, effects);
@@ -284,6 +320,9 @@ impl Context for Root {
     fn on_grpc_stream_close(&mut self, token: u32, status: u32) {
         if let Some((_, client)) = self.feed.take_if(|(open, _)| *open == token) {
             self.unwatched(&client, &failure(status));
+        } else if let Some(client) = self.lines.remove(&token) {
+            self.line_closed(&client, &failure(status));
+            self.end_if_idle();
         }
     }
 }
@@ -529,6 +568,13 @@ fn perform(client: &Shared, effects: Vec<Effect>, position: Position) {
                     }
                 }
             }
+            Effect::Ask { stream, token, message } => {
+                if abi::grpc_send(token, &message, false).is_err() {
+                    let answer = Err(unaskable());
+                    let effects = client.borrow_mut().on_answer(stream, answer, &Envoy::default(), soon());
+                    perform(client, effects, position);
+                }
+            }
             Effect::Cancel { token } => {
                 // The call may have ended in the meantime.
                 let _ = abi::grpc_cancel(token);
@@ -550,6 +596,8 @@ fn perform(client: &Shared, effects: Vec<Effect>, position: Position) {
             | Effect::Renew { .. }
             | Effect::Allocate { .. }
             | Effect::Look { .. }
+            | Effect::OpenLine
+            | Effect::AskAgain { .. }
             | Effect::Watch { .. } => {}
         }
     }
@@ -589,6 +637,10 @@ fn message(size: usize) -> Vec<u8> {
 fn failure(status: u32) -> GrpcFailure {
     let code = Code::from_number(i32::try_from(status).unwrap_or(i32::MAX));
     GrpcFailure { code, message: abi::grpc_status_message() }
+}
+
+fn unaskable() -> GrpcFailure {
+    GrpcFailure { code: Code::Unavailable, message: "the stream of checks has ended".to_owned() }
 }
 
 fn unsendable(cluster: &str) -> GrpcFailure {

@@ -238,9 +238,10 @@ impl Stack {
     /// Ends Envoy, then the server, each by SIGTERM, and waits until both are gone.
     ///
     /// # Errors
-    /// When one of them does not end in time, or the server ends with a failure.
+    /// When one of them does not end in time, or ends with a failure.
     pub async fn stop(mut self) -> Result<()> {
-        self.envoy.process().terminate().await?;
+        let status = self.envoy.process().terminate().await?;
+        anyhow::ensure!(status.success(), "Envoy ended with {status}");
         if matches!(self.backend, Backend::Server(_)) {
             self.stop_server().await?;
         }

@@ -8,6 +8,7 @@ mod cost;
 mod faults;
 mod feed;
 mod hostile;
+mod line;
 mod memory;
 mod orders;
 

@@ -13,6 +13,7 @@ mod drain;
 mod failure;
 mod harness;
 mod host;
+mod line;
 mod policy;
 mod quotas;
 mod report;

@@ -27,6 +27,13 @@ impl Client {
         let mut effects = Vec::new();
         let message = match answer {
             Ok(message) => message,
+            // Not the server's word about the request: the line is lost.
+            Err(_) if calling.ticket.take().is_some() => {
+                self.line.give_up();
+                self.counters.count(Counter::RemoteCallSendErrors);
+                self.counters.count(Counter::RemoteCallRetries);
+                return vec![self.call(id, &stream.attributes, calling, host, now)];
+            }
             Err(failure) => {
                 if self.shrink(calling, &failure) {
                     return vec![self.call(id, &stream.attributes, calling, host, now)];

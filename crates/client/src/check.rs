@@ -15,6 +15,7 @@ use crate::counters::Counters;
 use crate::demand::Demanded;
 use crate::explain::{self, EXPLANATION, Origin};
 use crate::feed::Feed;
+use crate::line::Line;
 use crate::quota::{Charge, Quotas};
 use crate::renewal::{Renewal, Renewals};
 use crate::report::ReportQueue;
@@ -42,6 +43,7 @@ pub struct Client {
     pub(crate) own_names: OwnNames,
     pub(crate) reports: ReportQueue,
     pub(crate) feed: Feed,
+    pub(crate) line: Line,
     pub(crate) renewals: Renewals,
     pub(crate) quotas: Quotas,
     pub(crate) streams: HashMap<StreamId, Box<Stream>>,
@@ -79,6 +81,7 @@ impl Client {
             own_names: OwnNames::new(),
             reports: ReportQueue::new(config.batch_max, config.batch_interval),
             feed: Feed::new(config.feed_enabled),
+            line: Line::new(config.line_enabled, config.check_timeout),
             renewals: Renewals::default(),
             quotas: Quotas::new(config.quotas.clone(), seed),
             streams: HashMap::new(),
@@ -99,6 +102,7 @@ impl Client {
     /// A newer configuration has taken over: finishes what it has, and hears of no more changes.
     pub fn retire(&mut self, now: Now) {
         self.feed = Feed::new(false);
+        self.line.disable();
         self.quotas.retire(now.tick);
     }
 
@@ -109,6 +113,7 @@ impl Client {
         self.reports.end();
         let mut effects = self.due_reports(now);
         effects.extend(self.due_allocations(now));
+        effects.extend(self.line.end());
         effects
     }
 
@@ -123,6 +128,7 @@ impl Client {
     /// Whether no stream is open and nothing waits.
     pub fn is_idle(&self) -> bool {
         self.streams.is_empty()
+            && self.line.is_closed()
             && self.reports.is_empty()
             && self.renewals.is_empty()
             && self.quotas.allocations.is_empty()
@@ -302,9 +308,10 @@ impl Client {
     ) {
         let Question { vacancy, missed, hit, charges } = question;
         let deadline = now.tick.after(self.config.check_timeout);
-        let calling = Calling {
+        let mut calling = Calling {
             deadline,
             token: None,
+            ticket: None,
             word_count: self.word_count,
             id: self.next_id(),
             missed,
@@ -320,7 +327,7 @@ impl Client {
             self.counters.count(Counter::RemoteQuotaCalls);
         }
         self.deadlines.push_back((deadline, id));
-        effects.push(self.call(id, &stream.attributes, &calling, host, now));
+        effects.push(self.call(id, &stream.attributes, &mut calling, host, now));
         stream.state = State::Calling(calling);
     }
 
@@ -407,6 +414,7 @@ impl Client {
         effects.extend(self.due_renewals(now));
         effects.extend(self.due_allocations(now));
         effects.extend(self.watch(now));
+        effects.extend(self.due_line(now));
         effects
     }
 
@@ -436,7 +444,7 @@ impl Client {
         &mut self,
         id: StreamId,
         attributes: &StreamAttributes,
-        calling: &Calling,
+        calling: &mut Calling,
         host: &dyn Host,
         now: Now,
     ) -> Effect {
@@ -446,6 +454,12 @@ impl Client {
         let (dictionary, words) = (&self.config.dictionary, calling.word_count);
         let quotas = calling.charges.iter().map(Asked::from);
         let message = wire::encode_check(&bag, revision, dictionary, words, calling.id.clone(), quotas);
+        if let Some((token, ticket)) = self.line.ticket(id, now.tick) {
+            self.counters.count(Counter::LineQuestions);
+            let message = wire::encode_question(ticket.id, &message);
+            calling.ticket = Some(ticket);
+            return Effect::Ask { stream: id, token, message };
+        }
         let timeout = calling.deadline.since(now.tick).max(Duration::from_millis(1));
         Effect::Check { stream: id, call: Call { method: proto::path::CHECK, message, timeout } }
     }

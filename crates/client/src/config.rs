@@ -54,6 +54,7 @@ pub enum InvalidConfig {
 
 /// The filter's configuration.
 #[derive(Debug, Clone)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch that stands in the configuration")]
 pub struct Config {
     pub(crate) cluster: String,
     pub(crate) check_timeout: Duration,
@@ -62,6 +63,8 @@ pub struct Config {
     pub(crate) check_enabled: bool,
     pub(crate) cache_entries: usize,
     pub(crate) failure: FailurePolicies,
+    /// Whether many checks may be asked on one stream.
+    pub(crate) line_enabled: bool,
     pub(crate) report_enabled: bool,
     pub(crate) batch_max: usize,
     pub(crate) batch_interval: Duration,
@@ -106,6 +109,7 @@ struct Document {
     cache_enabled: bool,
     cache_entries: usize,
     failure: FailurePolicies,
+    line_enabled: bool,
     report_enabled: bool,
     batch_max: usize,
     batch_interval: Duration,
@@ -126,6 +130,7 @@ impl Default for Document {
             cache_enabled: true,
             cache_entries: 10_000,
             failure: FailurePolicies::all(FailurePolicy::Closed),
+            line_enabled: true,
             report_enabled: true,
             batch_max: 100,
             batch_interval: Duration::from_secs(1),
@@ -169,6 +174,9 @@ const CHECK: &[Field<Document>] = &[
     ("enabled", |to, json| set(&mut to.check_enabled, json.truth())),
     ("cache", |to, json| json.fields(to, CACHE)),
     ("failure", |to, json| set(&mut to.failure, failure(json, FailurePolicy::Closed))),
+    ("stream", |to, json| {
+        json.fields(to, &[("enabled", |to, json| set(&mut to.line_enabled, json.truth()))])
+    }),
 ];
 
 const CACHE: &[Field<Document>] = &[
@@ -209,6 +217,7 @@ impl Document {
             cache_enabled,
             cache_entries,
             failure,
+            line_enabled,
             report_enabled,
             batch_max,
             batch_interval,
@@ -251,6 +260,7 @@ impl Document {
             check_enabled,
             cache_entries: if cache_enabled { cache_entries } else { 0 },
             failure,
+            line_enabled,
             report_enabled,
             batch_max,
             batch_interval,

@@ -60,6 +60,12 @@ counters! {
     RemoteCallRetries => "total_remote_call_retries",
     /// Calls that nobody waited for any more.
     RemoteCallCancellations => "total_remote_call_cancellations",
+    /// Those that were made on a stream with others.
+    LineQuestions => "total_check_stream_questions",
+    /// Times that the stream was opened on which many checks are asked.
+    LineOpens => "total_check_stream_opens",
+    /// Times that it ended otherwise than planned, or could not be opened.
+    LineLosses => "total_check_stream_losses",
     /// Requests that were reported.
     ReportCalls => "total_report_calls",
     /// Reports that were sent, each with a batch of requests.

@@ -99,9 +99,27 @@ pub enum Effect {
         /// The call.
         call: Call,
     },
-    /// Nobody waits for a call any more.
+    /// Open the line, the stream on which the server is asked about many requests, and say how it went:
+    /// [`Client::on_line_opened`], [`Client::on_line_message`], [`Client::on_line_closed`].
+    OpenLine,
+    /// Ask on the line about a stream, and say if that fails: [`Client::on_answer`].
+    Ask {
+        /// The stream.
+        stream: StreamId,
+        /// The line, by the number that the shell gave it.
+        token: u32,
+        /// The question, encoded.
+        message: Vec<u8>,
+    },
+    /// The line is lost on which was asked about a stream: [`Client::on_answer`], with the proxy's calls about it and any
+    /// failure, has it asked again by a call.
+    AskAgain {
+        /// The stream.
+        stream: StreamId,
+    },
+    /// Nobody waits for a call any more, or needs the line.
     Cancel {
-        /// The call, by the number that the shell gave it.
+        /// The call, or the line, by the number that the shell gave it.
         token: u32,
     },
     /// Change the request's headers. Before [`Effect::Resume`].

@@ -19,6 +19,7 @@ mod failure;
 mod feed;
 mod host;
 pub mod limits;
+mod line;
 mod quota;
 mod renewal;
 mod report;

@@ -13,6 +13,15 @@ pub const CACHE_ENTRIES: usize = 1_000_000;
 /// unnoticed by a filter that is cut off from the feed and answers all requests from its cache.
 pub const VERDICT_TTL: Duration = Duration::from_secs(300);
 
+/// Checks within a tick from which a line is worth opening.
+pub const LINE_CHECKS: usize = 8;
+
+/// Questions on a line that wait for an answer; one more is asked by a call. A server works at 1024 of a line at a time.
+pub const LINE_QUESTIONS: usize = 1024;
+
+/// After so long a line is opened anew, or up to half as long again.
+pub const LINE_AGE: Duration = Duration::from_secs(60);
+
 /// Verdicts that are being renewed; one more expires in its time.
 pub const RENEWALS: usize = 64;
 

@@ -7,6 +7,7 @@ use checkcache::{
 
 use crate::attribute::{OwnNames, StreamAttributes};
 use crate::explain::EXPLANATION;
+use crate::line::Ticket;
 use crate::quota::Charge;
 use crate::tcp::Connection;
 use crate::{Effect, LocalReply, StreamId};
@@ -70,6 +71,8 @@ pub(crate) struct Calling {
     pub(crate) deadline: Tick,
     /// The call, by the number that the shell gave it.
     pub(crate) token: Option<u32>,
+    /// The question, if it was asked on the line.
+    pub(crate) ticket: Option<Ticket>,
     /// How many words of the dictionary it uses.
     pub(crate) word_count: u32,
     /// The same for all tries.

@@ -3,6 +3,7 @@
 mod configuration;
 mod feed;
 mod host;
+mod line;
 mod quota;
 mod reports;
 mod tcp;

@@ -5,6 +5,7 @@ use attributes::{AttributeSource, Bag, Dictionary};
 use checkcache::Revision;
 use checkcache::wire::{Counter, Precondition, decode_precondition, decode_quota};
 use prost::Message as _;
+use prost::encoding::{self, WireType};
 use proto::listed::{CheckRequest, CheckResponse, QuotaAsked};
 use proto::v1;
 use proto::v1::check_request::QuotaParams;
@@ -24,6 +25,9 @@ pub(crate) enum InvalidAnswer {
     #[error("it has no precondition result")]
     NoPrecondition,
 }
+
+/// What a question has besides the request, about.
+const QUESTION_BYTES: usize = 16;
 
 /// The answer to a check.
 pub(crate) struct CheckAnswer {
@@ -117,6 +121,16 @@ pub(crate) fn encode_check<'q>(
         dictionary_digest: digest(dictionary, global_word_count),
     };
     request.encode_to_vec()
+}
+
+/// A check as a question on the line: a `mixer.checks.v1.Question`.
+pub(crate) fn encode_question(id: u64, request: &[u8]) -> Vec<u8> {
+    let mut question = Vec::with_capacity(request.len() + QUESTION_BYTES);
+    encoding::fixed64::encode(1, &id, &mut question);
+    encoding::encode_key(2, WireType::LengthDelimited, &mut question);
+    encoding::encode_varint(request.len() as u64, &mut question);
+    question.extend_from_slice(request);
+    question
 }
 
 pub(crate) fn decode_check(

@@ -11,7 +11,8 @@ use proto::v1::{HeaderOperation, RouteDirective};
 use tests::scripted::Reply;
 
 use super::{
-    CHECK, CONFIGURATION, DEADLINE, REPORT, TICK, allowed, answer, denied, ensure_it_works, finish, rich,
+    CHECK, CONFIGURATION, DEADLINE, REPORT, TICK, allowed, answer, denied, ensure_it_works, finish, line,
+    rich,
 };
 
 /// How the server behaves.
@@ -24,6 +25,9 @@ enum Server {
     KnowsFewerWords,
     Sleeps,
 }
+
+/// What happens to a machine.
+type Life = fn(&mut Vm) -> Result<()>;
 
 impl Server {
     fn lets_pass(self) -> bool {
@@ -62,6 +66,32 @@ fn live(vm: &mut Vm, server: Server) -> Result<()> {
     vm.tick(DEADLINE)?;
     for call in vm.world().calls_of(REPORT).iter().map(|call| call.token).collect::<Vec<_>>() {
         vm.receive(call, [])?;
+    }
+    vm.tick(DEADLINE)
+}
+
+/// So many requests are made that they are asked about on one stream. One of those that are is answered, then it breaks.
+fn live_on_a_line(vm: &mut Vm) -> Result<()> {
+    if !vm.configure(CONFIGURATION)? {
+        return Ok(());
+    }
+    vm.tick(TICK)?;
+    let (mut streams, line) = line::busy(vm)?;
+    if let Some(line) = line {
+        line::greet(vm, line)?;
+    }
+    streams.extend([vm.request(rich("/a"))?, vm.request(rich("/b"))?]);
+    if let Some(line) = line {
+        if let Some(first) = line::questions(vm, line)?.first() {
+            vm.receive(line, line::said(first.id, allowed()))?;
+        }
+        vm.close(line, 14, "gone")?;
+    }
+    answer_all(vm, Server::Allows)?;
+    vm.tick(DEADLINE)?;
+    for stream in streams {
+        ensure!(vm.outcome(stream) != Outcome::Waiting, "the deadline is over and it still waits");
+        finish(vm, stream)?;
     }
     vm.tick(DEADLINE)
 }
@@ -112,10 +142,10 @@ fn directed() -> Reply {
 }
 
 /// A whole life under a fault, and then, without it, another request: nothing may be broken for good.
-fn survives(server: Server, fault: Fault) -> Result<()> {
+fn survives(live: Life, fault: Fault) -> Result<()> {
     let mut vm = Vm::or_skip()?.context("the filter is gone")?;
     vm.world_mut().faults.push(fault);
-    live(&mut vm, server)?;
+    live(&mut vm)?;
     vm.world_mut().faults.clear();
     if !vm.configure(CONFIGURATION)? {
         return Err(anyhow::anyhow!("it is refused for ever: {:?}", vm.world().log));
@@ -128,9 +158,9 @@ fn survives(server: Server, fault: Fault) -> Result<()> {
 }
 
 /// Every import that a life needs × every status × always, or just once at each of its calls.
-fn survives_everything(server: Server) -> Result<()> {
+fn survives_everything(name: &str, live: Life) -> Result<()> {
     let Some(mut vm) = Vm::or_skip()? else { return Ok(()) };
-    live(&mut vm, server)?;
+    live(&mut vm)?;
     let calls: BTreeMap<&'static str, usize> = vm.world().host_calls.clone();
     ensure!(calls.len() > 8, "a life without host calls proves nothing: {calls:?}");
     let mut failures = Vec::new();
@@ -144,44 +174,49 @@ fn survives_everything(server: Server) -> Result<()> {
                     continue;
                 }
                 lives += 1;
-                if let Err(error) = survives(server, fault) {
+                if let Err(error) = survives(live, fault) {
                     // Of a trap the outermost line says where; the rest is numbers of functions.
-                    failures.push(format!("{server:?}, {fault:?}: {error}"));
+                    failures.push(format!("{name}, {fault:?}: {error}"));
                 }
             }
         }
     }
-    println!("{server:?}: {lives} lives");
+    println!("{name}: {lives} lives");
     ensure!(failures.is_empty(), "{} of {lives}:\n{}", failures.len(), failures.join("\n"));
     Ok(())
 }
 
 #[test]
 fn a_request_that_is_allowed_survives_every_fault() -> Result<()> {
-    survives_everything(Server::Allows)
+    survives_everything("Allows", |vm| live(vm, Server::Allows))
 }
 
 #[test]
 fn a_request_that_is_denied_survives_every_fault() -> Result<()> {
-    survives_everything(Server::Denies)
+    survives_everything("Denies", |vm| live(vm, Server::Denies))
 }
 
 #[test]
 fn a_request_that_is_changed_survives_every_fault() -> Result<()> {
-    survives_everything(Server::Directs)
+    survives_everything("Directs", |vm| live(vm, Server::Directs))
 }
 
 #[test]
 fn a_request_whose_check_fails_survives_every_fault() -> Result<()> {
-    survives_everything(Server::Fails)
+    survives_everything("Fails", |vm| live(vm, Server::Fails))
 }
 
 #[test]
 fn a_request_that_is_asked_about_twice_survives_every_fault() -> Result<()> {
-    survives_everything(Server::KnowsFewerWords)
+    survives_everything("KnowsFewerWords", |vm| live(vm, Server::KnowsFewerWords))
 }
 
 #[test]
 fn a_request_without_an_answer_survives_every_fault() -> Result<()> {
-    survives_everything(Server::Sleeps)
+    survives_everything("Sleeps", |vm| live(vm, Server::Sleeps))
+}
+
+#[test]
+fn requests_that_are_asked_about_on_one_stream_survive_every_fault() -> Result<()> {
+    survives_everything("a line", live_on_a_line)
 }
