@@ -10,8 +10,15 @@ pub const MESSAGE_BYTES: usize = 1024 * 1024;
 /// Requests at a time on one connection.
 pub const CONNECTION_STREAMS: u32 = 1024;
 
-/// Questions at work at a time of one stream of checks; further ones are read when one of them is answered.
+/// Questions of one stream of checks that are at work or whose answers were not read yet; further ones are read when there
+/// are fewer.
 pub const STREAM_QUESTIONS: usize = CONNECTION_STREAMS as usize;
+
+/// Bytes of one question; a larger one ends its stream, and filters make a call of it.
+pub const QUESTION_BYTES: usize = MESSAGE_BYTES / 8;
+
+/// How often a stream of checks says that questions are at work. Filters take one that is silent for 0.2 s for dead.
+pub const STREAM_BEAT: Duration = Duration::from_millis(50);
 
 /// Checks and reports at work at a time over all connections; what comes on top is turned away as overload.
 pub const REQUESTS_IN_FLIGHT: usize = 4096;

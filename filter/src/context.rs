@@ -306,7 +306,10 @@ impl Context for Root {
 
     fn on_grpc_stream_message(&mut self, token: u32, size: usize) {
         if let Some(client) = self.lines.get(&token).cloned() {
-            let answer = client.borrow_mut().on_line_message(&message(size), soon());
+            let Ok(message) = abi::buffer(Buffer::GrpcReceive, size) else {
+                return client.borrow_mut().on_line_unreadable();
+            };
+            let answer = client.borrow_mut().on_line_message(&message, soon());
             if let Some((stream, answer)) = answer {
                 self.answered(&client, Purpose::Check(stream), answer.as_deref().map_err(Clone::clone));
             }

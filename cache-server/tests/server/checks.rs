@@ -43,21 +43,35 @@ impl Line {
     }
 
     fn ask(&self, id: u64, request: &CheckRequest) {
-        let request = request.encode_to_vec().into();
-        self.questions.send(Question { id, request }).unwrap();
+        self.send(id, request.encode_to_vec(), 0);
     }
 
-    /// The next answer; `None` at the end.
+    fn send(&self, id: u64, request: Vec<u8>, timeout_ms: u32) {
+        self.questions.send(Question { id, request: request.into(), timeout_ms }).unwrap();
+    }
+
+    /// What comes next; `None` at the end.
     async fn next(&mut self) -> Option<Answer> {
         let next = tokio::time::timeout(PATIENCE, self.answers.message()).await;
-        next.expect("no answer came").unwrap()
+        next.expect("nothing came").unwrap()
+    }
+
+    /// The next answer to a question, and how often the server said before that it was there.
+    async fn answer(&mut self) -> (Answer, usize) {
+        let mut beats = 0;
+        loop {
+            match self.next().await.expect("the stream ended") {
+                Answer { id: 0, .. } => beats += 1,
+                answer => return (answer, beats),
+            }
+        }
     }
 
     /// So many answers, by the numbers of their questions.
     async fn take(&mut self, count: usize) -> BTreeMap<u64, Answer> {
         let mut answers = BTreeMap::new();
         for _ in 0..count {
-            let answer = self.next().await.expect("the stream ended");
+            let (answer, _) = self.answer().await;
             assert!(answers.insert(answer.id, answer).is_none(), "a question has two answers");
         }
         answers
@@ -100,7 +114,7 @@ async fn one_that_fails_takes_no_other_with_it() {
     let server = TestServer::start(tree(ADAPTERS, RULES), 100).await;
     let mut line = Line::open(&server).await;
     let good = check_request(&server.dictionary, &path("/admin"));
-    line.questions.send(Question { id: 1, request: b"\xff\xff"[..].into() }).unwrap();
+    line.send(1, b"\xff\xff".to_vec(), 0);
     line.ask(2, &CheckRequest { global_word_count: 100_000, ..good.clone() });
     line.ask(3, &good);
     let answers = line.take(3).await;
@@ -110,25 +124,79 @@ async fn one_that_fails_takes_no_other_with_it() {
     assert_eq!(response(&answers[&3]).precondition.unwrap().status.unwrap().code, 7);
 }
 
-#[tokio::test]
-async fn one_that_waits_holds_up_no_other() {
-    // It accepts, and never says a word.
+/// A server that waits for a list when it is asked about `/slow`, since what provides it accepts and never says a word.
+async fn slow() -> (TestServer, std::net::TcpListener) {
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let adapters = format!(
-        "{ADAPTERS}  - {{ name: remote, kind: lists, impl: listChecker, params: {{ providerUrl: \
-         'http://{}/' }} }}\n",
+        "{ADAPTERS}  - {{ name: remote, kind: lists, impl: listChecker, params: {{ providerUrl: 'http://{}/' }} }}\n",
         silent.local_addr().unwrap()
     );
     let rules = format!(
-        "{RULES}  - selector: request.path == \"/slow\"\n    aspects: [{{ kind: lists, adapter: remote, params: \
-         {{ checkExpression: request.path }} }}]\n"
+        "{RULES}  - selector: request.path.startsWith(\"/slow\")\n    aspects: [{{ kind: lists, adapter: remote, \
+         params: {{ checkExpression: request.path }} }}]\n"
     );
-    let server = TestServer::start(tree(&adapters, &rules), 0).await;
+    (TestServer::start(tree(&adapters, &rules), 0).await, silent)
+}
+
+#[tokio::test]
+async fn one_that_waits_holds_up_no_other_and_is_not_silence() {
+    let (server, _silent) = slow().await;
     let mut line = Line::open(&server).await;
     line.ask(1, &check_request(&server.dictionary, &path("/slow")));
     line.ask(2, &check_request(&server.dictionary, &path("/")));
-    let order = [line.next().await.unwrap().id, line.next().await.unwrap().id];
-    assert_eq!(order, [2, 1]);
+    let (first, _) = line.answer().await;
+    let (second, beats) = line.answer().await;
+    assert_eq!((first.id, second.id), (2, 1));
+    assert!(beats > 1, "the server worked and was silent");
+    // Nobody waits so long.
+    line.send(3, check_request(&server.dictionary, &path("/slow/3")).encode_to_vec(), 20);
+    let (late, _) = line.answer().await;
+    assert_eq!((late.id, late.code), (3, Code::DeadlineExceeded as i32));
+}
+
+#[tokio::test]
+async fn what_is_asked_is_decided_whether_or_not_the_client_reads() {
+    let (server, _silent) = slow().await;
+    let endpoint = tonic::transport::Endpoint::new(format!("http://{}", server.server.listen())).unwrap();
+    // Less than the answers take.
+    let channel = endpoint.initial_stream_window_size(1024).connect().await.unwrap();
+    let (questions, asked) = mpsc::unbounded_channel();
+    let asked = UnboundedReceiverStream::new(asked);
+    let mut answers = ChecksClient::new(channel).ask(asked).await.unwrap().into_inner();
+    let count = 500;
+    for id in 1..=count {
+        let request = check_request(&server.dictionary, &path(&format!("/slow/{id}"))).encode_to_vec().into();
+        questions.send(Question { id, request, timeout_ms: 0 }).unwrap();
+    }
+    server.until("/metrics", |_, page| checks(page) >= count as f64).await;
+    let mut seen = std::collections::BTreeSet::new();
+    while seen.len() < count as usize {
+        let answer = tokio::time::timeout(PATIENCE, answers.message()).await.expect("nothing came");
+        seen.insert(answer.unwrap().expect("the stream ended").id);
+        seen.remove(&0);
+    }
+}
+
+fn checks(page: &str) -> f64 {
+    let samples = page.lines().filter(|line| line.starts_with("mixer_checks_total{"));
+    samples.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok()).sum()
+}
+
+#[tokio::test]
+async fn what_is_too_large_ends_the_stream_after_the_answers_to_what_came_before() {
+    let (server, _silent) = slow().await;
+    let mut line = Line::open(&server).await;
+    line.ask(1, &check_request(&server.dictionary, &path("/slow")));
+    line.send(2, vec![0; cache_server::limits::QUESTION_BYTES], 0);
+    assert_eq!(line.answer().await.0.id, 1);
+    let end = loop {
+        match tokio::time::timeout(PATIENCE, line.answers.message()).await.expect("nothing came") {
+            Ok(Some(answer)) => assert_eq!(answer.id, 0, "only that it is there"),
+            Ok(None) => panic!("it ended as if nothing was wrong"),
+            Err(status) => break status,
+        }
+    };
+    assert_eq!(end.code(), Code::OutOfRange, "{end}");
 }
 
 #[tokio::test]
@@ -141,7 +209,7 @@ async fn a_stream_ends_with_its_client_and_with_the_server_and_lets_it_end() {
 
     let mut line = Line::open(&server).await;
     line.ask(1, &check_request(&server.dictionary, &path("/admin")));
-    assert_eq!(line.next().await.unwrap().id, 1);
+    assert_eq!(line.answer().await.0.id, 1);
     let begin = Instant::now();
     tokio::time::timeout(PATIENCE, server.server.stop()).await.expect("it stops");
     assert!(begin.elapsed() < cache_server::limits::DRAIN, "the stream kept the server from ending");

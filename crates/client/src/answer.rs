@@ -27,14 +27,16 @@ impl Client {
         let mut effects = Vec::new();
         let message = match answer {
             Ok(message) => message,
-            // Not the server's word about the request: the line is lost.
-            Err(_) if calling.ticket.take().is_some() => {
-                self.line.give_up();
-                self.counters.count(Counter::RemoteCallSendErrors);
-                self.counters.count(Counter::RemoteCallRetries);
-                return vec![self.call(id, &stream.attributes, calling, host, now)];
-            }
             Err(failure) => {
+                // Not the server's word about the request: the line is lost.
+                if calling.ticket.take().is_some() {
+                    self.line.give_up();
+                    if self.is_charged_once(calling, now) {
+                        self.counters.count(Counter::RemoteCallSendErrors);
+                        self.counters.count(Counter::RemoteCallRetries);
+                        return vec![self.call(id, &stream.attributes, calling, host, now)];
+                    }
+                }
                 if self.shrink(calling, &failure) {
                     return vec![self.call(id, &stream.attributes, calling, host, now)];
                 }
@@ -77,6 +79,12 @@ impl Client {
             }
         }
         effects
+    }
+
+    /// Whether a check that was on its way for some time may be asked again as it is.
+    fn is_charged_once(&self, calling: &Calling, now: Now) -> bool {
+        let age = self.config.check_timeout.saturating_sub(calling.deadline.since(now.tick));
+        calling.charges.is_empty() || age < limits::CHARGED_ONCE
     }
 
     /// Looks up under another revision from now on.

@@ -454,13 +454,13 @@ impl Client {
         let (dictionary, words) = (&self.config.dictionary, calling.word_count);
         let quotas = calling.charges.iter().map(Asked::from);
         let message = wire::encode_check(&bag, revision, dictionary, words, calling.id.clone(), quotas);
-        if let Some((token, ticket)) = self.line.ticket(id, now.tick) {
+        let timeout = calling.deadline.since(now.tick).max(Duration::from_millis(1));
+        if let Some((token, ticket)) = self.line.ticket(id, message.len(), now.tick) {
             self.counters.count(Counter::LineQuestions);
-            let message = wire::encode_question(ticket.id, &message);
+            let message = wire::encode_question(ticket.id, &message, timeout);
             calling.ticket = Some(ticket);
             return Effect::Ask { stream: id, token, message };
         }
-        let timeout = calling.deadline.since(now.tick).max(Duration::from_millis(1));
         Effect::Check { stream: id, call: Call { method: proto::path::CHECK, message, timeout } }
     }
 

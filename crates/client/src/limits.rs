@@ -16,8 +16,22 @@ pub const VERDICT_TTL: Duration = Duration::from_secs(300);
 /// Checks within a tick from which a line is worth opening.
 pub const LINE_CHECKS: usize = 8;
 
-/// Questions on a line that wait for an answer; one more is asked by a call. A server works at 1024 of a line at a time.
-pub const LINE_QUESTIONS: usize = 1024;
+/// Questions on a line that wait for an answer; one more is asked by a call. When a line is lost, so many calls are made at
+/// once, and Envoy lets 1024 be under way to a cluster unless it is told otherwise.
+pub const LINE_QUESTIONS: usize = 256;
+
+/// Bytes of a question; a larger one is asked by a call. A server takes twice as many.
+pub const LINE_QUESTION_BYTES: usize = 64 * 1024;
+
+/// The shortest time of a check with which there are lines: on a line that works something comes every 50 ms.
+pub const LINE_CHECK_TIMEOUT: Duration = Duration::from_millis(400);
+
+/// For how long nothing may come on a line while somebody waits, or half of a check's time if that is less. A server
+/// remembers for at least twice as long what it has charged a request.
+pub const LINE_SILENCE: Duration = Duration::from_millis(500);
+
+/// How old a question may be that charges a request and is asked again: a server that remembers it charges it once.
+pub const CHARGED_ONCE: Duration = Duration::from_secs(1);
 
 /// After so long a line is opened anew, or up to half as long again.
 pub const LINE_AGE: Duration = Duration::from_secs(60);
@@ -98,6 +112,7 @@ pub const POOL_IDLE: Duration = Duration::from_secs(600);
 /// What the attributes weigh that a pool keeps to give tokens back with; with heavier ones it lets them expire.
 pub const RETURN_BYTES: usize = 4_096;
 
+const _: () = assert!(LINE_SILENCE.as_millis() < CHARGED_ONCE.as_millis());
 const _: () = assert!(QUOTAS <= *QUOTA_POOLS.start());
 const _: () = assert!(BATCH_MAX <= REPORTS_WAITING);
 const _: () = assert!(BATCH_MAX <= attributes::limits::REPORT_MESSAGES);

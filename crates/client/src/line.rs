@@ -4,8 +4,8 @@
 //! asked that it pays, and used once the server has spoken on it; a server that knows no lines is called as ever. It is
 //! given up after a while and opened anew, since whoever balances load decides only then where it leads.
 //!
-//! Invariant: a line is never needed. What was asked on one that is lost, or on which nothing comes back any more, is
-//! asked again by a call, within the same deadline, and charged once.
+//! Invariant: a line is never needed. What was asked on one that is lost, or on which nothing comes any more – a server that
+//! works at a question says so again and again – is asked again by a call, within the same deadline, and charged once.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,7 +31,7 @@ const GREETING_MAX: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(crate) struct Line {
     enabled: bool,
-    /// For how long nothing may come back while somebody waits: half of a check's time, so that half is left.
+    /// For how long nothing may come while somebody waits, at most half of a check's time, so that half is left.
     patience: Duration,
     state: State,
     retry_at: Tick,
@@ -93,8 +93,8 @@ impl Line {
     /// For checks that may take so long.
     pub(crate) fn new(enabled: bool, check_timeout: Duration) -> Self {
         Self {
-            enabled,
-            patience: check_timeout / 2,
+            enabled: enabled && check_timeout >= limits::LINE_CHECK_TIMEOUT,
+            patience: limits::LINE_SILENCE.min(check_timeout / 2),
             state: State::Closed,
             retry_at: Tick::default(),
             wait: RETRY_MIN,
@@ -103,9 +103,17 @@ impl Line {
         }
     }
 
-    /// For a question about a stream: the line, by the shell's number, and the question's ticket. `None` if it is to be
-    /// asked by a call.
-    pub(crate) fn ticket(&mut self, StreamId(stream): StreamId, now: Tick) -> Option<(u32, Ticket)> {
+    /// For a question of so many bytes about a stream: the line, by the shell's number, and the question's ticket. `None` if
+    /// it is to be asked by a call.
+    pub(crate) fn ticket(
+        &mut self,
+        StreamId(stream): StreamId,
+        bytes: usize,
+        now: Tick,
+    ) -> Option<(u32, Ticket)> {
+        if bytes > limits::LINE_QUESTION_BYTES {
+            return None;
+        }
         let State::Open(open) = &mut self.state else {
             self.called += 1;
             return None;
@@ -128,7 +136,10 @@ impl Line {
 
     /// It does not do what it is for.
     pub(crate) fn give_up(&mut self) {
-        if let State::Open(Open { token, .. }) | State::Ending(Open { token, .. }) = self.state {
+        if let State::Open(Open { token, .. })
+        | State::Ending(Open { token, .. })
+        | State::Opening { token: Some(token), .. } = self.state
+        {
             self.state = State::Broken { token };
         }
     }
@@ -179,9 +190,9 @@ impl Line {
                 let is_worth_it = self.enabled && called >= limits::LINE_CHECKS && now >= self.retry_at;
                 is_worth_it.then_some(Due::Open)
             }
+            State::Opening { token, .. } if !self.enabled => token.map(Due::End),
             State::Opening { token, since } => {
-                let is_over = !self.enabled || now.since(*since) >= GREETING_MAX;
-                token.filter(|_| is_over).map(Due::Lost)
+                token.filter(|_| now.since(*since) >= GREETING_MAX).map(Due::Lost)
             }
             State::Open(open) | State::Ending(open) if open.is_stalled(self.patience, now) => {
                 Some(Due::Lost(open.token))
@@ -196,13 +207,12 @@ impl Line {
     fn heard(&mut self, id: u64, now: Tick) {
         match &mut self.state {
             State::Open(open) | State::Ending(open) => open.quiet_since = now,
-            State::Opening { token: Some(token), .. } if id == 0 => {
+            State::Opening { token: Some(token), .. } if id == 0 && self.enabled => {
                 // The lines of many filters do not end at the same time.
                 let spread = now.0 % (limits::LINE_AGE.as_nanos() as u64 / 2);
                 let until = now.after(limits::LINE_AGE + Duration::from_nanos(spread));
                 self.state =
                     State::Open(Open { token: *token, until, quiet_since: now, questions: Arc::new(()) });
-                self.wait = RETRY_MIN;
             }
             State::Closed | State::Opening { .. } | State::Broken { .. } => {}
         }
@@ -260,8 +270,7 @@ impl Client {
         now: Now,
     ) -> Option<(StreamId, Result<Vec<u8>, GrpcFailure>)> {
         let Ok(Answer { id, response, code, message }) = Answer::decode(message) else {
-            // Whom it was for is not known.
-            self.line.give_up();
+            self.on_line_unreadable();
             return None;
         };
         self.line.heard(id, now.tick);
@@ -274,11 +283,18 @@ impl Client {
             }
             Some(_) | None => return None,
         }
+        // One on which the server only says that it is there is not worth much.
+        self.line.wait = RETRY_MIN;
         let answer = match code {
             0 => Ok(response),
             code => Err(GrpcFailure { code: Code::from_number(code), message }),
         };
         Some((stream, answer))
+    }
+
+    /// Something has come on the line that cannot be had or read. Whom it was for is not known.
+    pub fn on_line_unreadable(&mut self) {
+        self.line.give_up();
     }
 
     /// The line has ended, or could not be opened.

@@ -1,5 +1,7 @@
 //! The client's messages and what comes back.
 
+use std::time::Duration;
+
 use attributes::wire::{Compressor, ReportEncoder, ReportEncoding};
 use attributes::{AttributeSource, Bag, Dictionary};
 use checkcache::Revision;
@@ -27,7 +29,7 @@ pub(crate) enum InvalidAnswer {
 }
 
 /// What a question has besides the request, about.
-const QUESTION_BYTES: usize = 16;
+const QUESTION_BYTES: usize = 24;
 
 /// The answer to a check.
 pub(crate) struct CheckAnswer {
@@ -124,12 +126,14 @@ pub(crate) fn encode_check<'q>(
 }
 
 /// A check as a question on the line: a `mixer.checks.v1.Question`.
-pub(crate) fn encode_question(id: u64, request: &[u8]) -> Vec<u8> {
+pub(crate) fn encode_question(id: u64, request: &[u8], timeout: Duration) -> Vec<u8> {
     let mut question = Vec::with_capacity(request.len() + QUESTION_BYTES);
     encoding::fixed64::encode(1, &id, &mut question);
     encoding::encode_key(2, WireType::LengthDelimited, &mut question);
     encoding::encode_varint(request.len() as u64, &mut question);
     question.extend_from_slice(request);
+    let timeout_ms = u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX).max(1);
+    encoding::uint32::encode(3, &timeout_ms, &mut question);
     question
 }
 

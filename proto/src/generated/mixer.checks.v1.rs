@@ -7,6 +7,9 @@ pub struct Question {
     /// An istio.mixer.v1.CheckRequest.
     #[prost(bytes = "bytes", tag = "2")]
     pub request: ::prost::bytes::Bytes,
+    /// Milliseconds after which nobody waits for the answer any more. 0: the server's own limits are all.
+    #[prost(uint32, tag = "3")]
+    pub timeout_ms: u32,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Answer {
@@ -115,8 +118,9 @@ pub mod checks_client {
             self
         }
         /// Answers each question, as soon as there is an answer and in no order. The server speaks first, with an answer to no
-        /// question; it ends the stream when it is about to end, after it has answered. Questions without an answer may be asked
-        /// again elsewhere: what they charge is charged once.
+        /// question, and again every 50 ms while it works at some and has no answer: a stream on which nothing comes is dead. It ends
+        /// the stream when it is about to end, after it has answered. Questions without an answer may be asked again elsewhere: what
+        /// they charge is charged once, within a second.
         pub async fn ask(
             &mut self,
             request: impl tonic::IntoStreamingRequest<Message = super::Question>,
@@ -164,8 +168,9 @@ pub mod checks_server {
             + std::marker::Send
             + 'static;
         /// Answers each question, as soon as there is an answer and in no order. The server speaks first, with an answer to no
-        /// question; it ends the stream when it is about to end, after it has answered. Questions without an answer may be asked
-        /// again elsewhere: what they charge is charged once.
+        /// question, and again every 50 ms while it works at some and has no answer: a stream on which nothing comes is dead. It ends
+        /// the stream when it is about to end, after it has answered. Questions without an answer may be asked again elsewhere: what
+        /// they charge is charged once, within a second.
         async fn ask(
             &self,
             request: tonic::Request<tonic::Streaming<super::Question>>,

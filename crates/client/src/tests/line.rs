@@ -29,7 +29,8 @@ fn ask(client: &mut Client, id: u32, now: u64) -> Vec<Effect> {
 /// The question that an effect is, and the check in it.
 fn question(effects: &[Effect]) -> (u64, CheckRequest) {
     let [Effect::Ask { token: LINE, message, .. }] = effects else { panic!("a question: {effects:?}") };
-    let Question { id, request } = Question::decode(message.as_slice()).expect("a question");
+    let Question { id, request, timeout_ms } = Question::decode(message.as_slice()).expect("a question");
+    assert_ne!(timeout_ms, 0);
     (id, CheckRequest::decode(request).expect("a check"))
 }
 
@@ -324,4 +325,95 @@ fn whoever_wants_none_has_none_and_an_end_ends_it() {
     let mut ended = on_line(MINIMAL, 0);
     assert_eq!(ended.on_end(at(1)), [Effect::Cancel { token: LINE }]);
     assert!(ended.is_idle());
+}
+
+#[test]
+fn a_server_that_works_and_says_so_keeps_the_line() {
+    let config = r#"{"mixer": {"cluster": "mixer", "timeout": "10s"}, "feed": {"enabled": false}}"#;
+    let mut client = on_line(config, 0);
+    let (id, _) = question(&ask(&mut client, 60, 1));
+    for step in 1..100 {
+        assert_eq!(client.on_line_message(&said(0, Vec::new()), at(step * SECOND / 20)), None);
+        assert_eq!(client.on_tick(at(step * SECOND / 20)), []);
+    }
+    assert_eq!(
+        hear(&mut client, 60, &said(id, allowed(60)), 5 * SECOND),
+        [Effect::Resume { stream: StreamId(60) }]
+    );
+    // However long a check may take, silence is not waited for longer than this.
+    question(&ask(&mut client, 61, 6 * SECOND));
+    let effects = client.on_tick(at(6 * SECOND + limits::LINE_SILENCE.as_nanos() as u64));
+    assert!(effects.contains(&Effect::Cancel { token: LINE }), "{effects:?}");
+    let short = r#"{"mixer": {"cluster": "mixer", "timeout": "300ms"}, "feed": {"enabled": false}}"#;
+    let mut without = super::client(short);
+    busy(&mut without, 0);
+    assert_eq!(without.on_tick(at(1)), [], "that is too short to tell silence from work");
+}
+
+#[test]
+fn a_server_that_only_greets_is_tried_less_and_less_often() {
+    let mut client = client(MINIMAL);
+    let mut opens = 0;
+    for step in 1..=1200 {
+        let now = step * SECOND / 20;
+        for id in 1..=limits::LINE_CHECKS as u32 {
+            ask(&mut client, id, now);
+        }
+        for effect in client.on_tick(at(now)) {
+            match effect {
+                Effect::OpenLine => {
+                    opens += 1;
+                    client.on_line_opened(LINE);
+                    client.on_line_message(&said(0, Vec::new()), at(now));
+                }
+                Effect::AskAgain { stream } => client.on_closed(stream).clear(),
+                _ => {}
+            }
+        }
+    }
+    assert!((3..20).contains(&opens), "{opens} times in a minute");
+}
+
+#[test]
+fn what_is_retired_while_it_is_opened_is_not_used() {
+    for greets in [false, true] {
+        let mut client = client(MINIMAL);
+        busy(&mut client, 0);
+        assert_eq!(client.on_tick(at(1)), [Effect::OpenLine]);
+        client.on_line_opened(LINE);
+        client.retire(at(2));
+        if greets {
+            assert_eq!(client.on_line_message(&said(0, Vec::new()), at(3)), None);
+        }
+        the_check(&ask(&mut client, 60, 4));
+        assert_eq!(client.on_tick(at(5)), [Effect::Cancel { token: LINE }]);
+        assert!(!counts(&mut client).iter().any(|(counter, _)| *counter == Counter::LineLosses));
+    }
+}
+
+#[test]
+fn what_is_large_is_asked_by_a_call() {
+    let mut client = on_line(MINIMAL, 0);
+    let mut host = FakeHost::get("/60");
+    host.header("x-large", &vec![b'a'; limits::LINE_QUESTION_BYTES]);
+    the_check(&client.on_request_headers(StreamId(60), &host, at(1)));
+    question(&ask(&mut client, 61, 1));
+}
+
+#[test]
+fn what_charges_is_not_asked_again_when_nobody_may_remember_it() {
+    let config = r#"{"mixer": {"cluster": "mixer", "timeout": "10s"}, "feed": {"enabled": false},
+        "quotas": {"rules": [{"charge": {"RequestCount": 1}}]}}"#;
+    for (age, is_asked_again) in [(SECOND - 1, true), (SECOND, false)] {
+        let mut client = on_line(config, 0);
+        let (_, check) = question(&ask(&mut client, 60, 0));
+        assert_eq!(check.quotas.len(), 1);
+        let failure = Err(of_code(Code::Unavailable));
+        let effects = client.on_answer(StreamId(60), failure, &FakeHost::get("/60"), at(age));
+        if is_asked_again {
+            the_check(&effects);
+        } else {
+            assert_eq!(the_reply(&effects).status, 503);
+        }
+    }
 }
