@@ -94,7 +94,7 @@ struct Bench {
 }
 
 /// All of them, in the order of the page.
-const BENCHES: [Bench; 25] = [
+const BENCHES: [Bench; 26] = [
     Bench { name: "proxy/l1-nothing", run: proxy::hit_beside_nothing },
     Bench { name: "proxy/l1-authz", run: proxy::hit_beside_authorizer },
     Bench { name: "proxy/report-nothing", run: proxy::reporting_beside_nothing },
@@ -118,6 +118,7 @@ const BENCHES: [Bench; 25] = [
     Bench { name: "limit/none-authz", run: proxy::none_beside_authorizer },
     Bench { name: "limit/none-ratelimit", run: proxy::none_beside_limiter },
     Bench { name: "limit/call-authz", run: proxy::calling_beside_authorizer },
+    Bench { name: "limit/read-log", run: proxy::reading_beside_log },
     Bench { name: "limit/cores", run: server::empty_cores },
     Bench { name: "limit/l2-map", run: |effort| micro::lookup::map_beside_own(effort.micro()) },
 ];

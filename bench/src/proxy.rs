@@ -38,6 +38,8 @@ enum Side {
     Nothing,
     /// A module that asks the authoriser, and does nothing else.
     Calling,
+    /// A module that asks Envoy for what reports say, and does nothing else.
+    Reading,
     /// No filter but the router, and whether Envoy logs over gRPC.
     Plain { logs: bool },
     /// `ext_authz`.
@@ -72,7 +74,7 @@ impl Stack {
             Side::Authorizer | Side::Calling => Some(Stub::Authorizer),
             Side::RateLimiter => Some(Stub::RateLimiter),
             Side::Plain { logs: true } => Some(Stub::LogSink),
-            Side::Ours { .. } | Side::Nothing | Side::Plain { logs: false } => None,
+            Side::Ours { .. } | Side::Nothing | Side::Reading | Side::Plain { logs: false } => None,
         };
         let stub = match stub {
             Some(stub) => Some(stub.start().await?),
@@ -183,6 +185,7 @@ fn bootstrap(side: Side, asked: Option<SocketAddr>, application: SocketAddr) -> 
         }
         Side::Nothing => demo.with_module(&program("MIXER_NOTHING_WASM")?),
         Side::Calling => demo.with_module(&program("MIXER_CALLING_WASM")?),
+        Side::Reading => demo.with_module(&program("MIXER_READING_WASM")?),
         Side::Plain { logs: false } => demo.without_filter(),
         Side::Plain { logs: true } => demo.without_filter().with_access_log(&json!({
             "name": "grpc",
@@ -334,24 +337,36 @@ pub(crate) fn calling_beside_authorizer(effort: Effort) -> Result<Vec<Row>> {
 /// What reporting adds to a request, of Envoy and the server together, beside what logging over gRPC adds, of Envoy and
 /// the sink together.
 pub(crate) fn report_beside_log(effort: Effort) -> Result<Vec<Row>> {
-    let pair = block_on(async {
-        let mut reporting = Stack::start(Side::Ours { caches: true, reports: true, charges: false }).await?;
-        let mut silent = Stack::start(L1_HIT).await?;
-        let mut logging = Stack::start(Side::Plain { logs: true }).await?;
-        let mut plain = Stack::start(Side::Plain { logs: false }).await?;
-        let mut rounds = Vec::new();
-        for _ in 0..effort.processes() {
-            let (mut own, mut other) = (0.0, 0.0);
-            // All four in each slot: what is compared is a small difference of large figures.
-            for _ in 0..effort.seconds {
-                own += reporting.cost(SLOT_S).await? - silent.cost(SLOT_S).await?;
-                other += logging.cost(SLOT_S).await? - plain.cost(SLOT_S).await?;
-            }
-            let slots = f64::from(effort.seconds);
-            rounds.push((own / slots, other / slots));
-        }
-        Ok(Pair::new(rounds))
-    })?;
-    let what = ["processor time of a report, filter and server", "gRPC access log, Envoy and a tonic sink"];
+    let reporting = Side::Ours { caches: true, reports: true, charges: false };
+    let pair = block_on(beside_log(reporting, L1_HIT, effort))?;
+    let what = ["processor time of a report, filter and server", LOG];
     Ok(vec![Row::pair("proxy/report-log", what, "µs/request", &pair, Goal::AtMost(1.5))])
+}
+
+/// What no filter in WebAssembly that reports what ours does can be cheaper than.
+pub(crate) fn reading_beside_log(effort: Effort) -> Result<Vec<Row>> {
+    let pair = block_on(beside_log(Side::Reading, Side::Nothing, effort))?;
+    let what = ["processor time of asking Envoy for what a report says", LOG].map(str::to_owned);
+    Ok(vec![Row::beside("limit/read-log".to_owned(), what, "µs/request", &pair)])
+}
+
+const LOG: &str = "gRPC access log, Envoy and a tonic sink";
+
+/// What one side takes more than another, beside what logging takes more than not logging.
+async fn beside_log(more: Side, less: Side, effort: Effort) -> Result<Pair> {
+    let (mut more, mut less) = (Stack::start(more).await?, Stack::start(less).await?);
+    let mut logging = Stack::start(Side::Plain { logs: true }).await?;
+    let mut plain = Stack::start(Side::Plain { logs: false }).await?;
+    let mut rounds = Vec::new();
+    for _ in 0..effort.processes() {
+        let (mut own, mut other) = (0.0, 0.0);
+        // All four in each slot: what is compared is a small difference of large figures.
+        for _ in 0..effort.seconds {
+            own += more.cost(SLOT_S).await? - less.cost(SLOT_S).await?;
+            other += logging.cost(SLOT_S).await? - plain.cost(SLOT_S).await?;
+        }
+        let slots = f64::from(effort.seconds);
+        rounds.push((own / slots, other / slots));
+    }
+    Ok(Pair::new(rounds))
 }

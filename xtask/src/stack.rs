@@ -17,8 +17,17 @@ use crate::process::{cargo, replace, run, step};
 use crate::{envoy, prometheus, redis, wasm, workspace};
 
 /// All packages but those that link only for Envoy.
-const HOST_PACKAGES: [&str; 7] =
-    ["--workspace", "--exclude", "filter", "--exclude", "calling-filter", "--exclude", "nothing-filter"];
+const HOST_PACKAGES: [&str; 9] = [
+    "--workspace",
+    "--exclude",
+    "filter",
+    "--exclude",
+    "calling-filter",
+    "--exclude",
+    "nothing-filter",
+    "--exclude",
+    "reading-filter",
+];
 
 /// Those that have what a demo runs: the server, an application, and the tour.
 const DEMO_PACKAGES: [&str; 4] = ["--package", "cache-server", "--package", "tests"];

@@ -34,6 +34,11 @@ pub(crate) fn build_calling() -> Result<PathBuf> {
     build_module("calling-filter", "calling_filter.wasm")
 }
 
+/// Builds the filter that asks for what reports say and says nothing, which others are measured beside.
+pub(crate) fn build_reading() -> Result<PathBuf> {
+    build_module("reading-filter", "reading_filter.wasm")
+}
+
 fn build_module(package: &str, file: &str) -> Result<PathBuf> {
     let toolchain = toolchain()?;
     step(&format!("building {file} ({toolchain})"), || {
