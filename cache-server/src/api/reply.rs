@@ -70,10 +70,10 @@ impl Reply {
 
     /// How many bytes it has when it is written.
     pub(super) fn encoded_len(&self) -> usize {
-        let found = self.found.as_ref().map_or(0, |(text, validity)| {
-            let length = text.len() + left(*validity).encoded_len();
-            key_len(PRECONDITION) + encoded_len_varint(length as u64) + length
-        });
+        let found = self
+            .found
+            .as_ref()
+            .map_or(0, |(text, validity)| field_len(text.len() + left(*validity).encoded_len()));
         found + self.message.encoded_len()
     }
 
@@ -82,7 +82,7 @@ impl Reply {
         if let Some((text, validity)) = &self.found {
             let left = left(*validity);
             let length = text.len() + left.encoded_len();
-            if to.remaining_mut() < key_len(PRECONDITION) + encoded_len_varint(length as u64) + length {
+            if to.remaining_mut() < field_len(length) {
                 return Err(Status::internal("the reply is larger than there is room for"));
             }
             encode_key(PRECONDITION, WireType::LengthDelimited, to);
@@ -98,6 +98,11 @@ impl From<CheckResponse> for Reply {
     fn from(message: CheckResponse) -> Self {
         Self { message, found: None }
     }
+}
+
+/// What a precondition of so many bytes takes with its head.
+fn field_len(length: usize) -> usize {
+    key_len(PRECONDITION) + encoded_len_varint(length as u64) + length
 }
 
 /// For how long what was found may still be used, by one who takes traces.

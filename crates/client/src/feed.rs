@@ -2,19 +2,13 @@
 
 use std::time::Duration;
 
-use checkcache::{Code, Revision, Tick};
+use checkcache::{Revision, Tick};
 use prost::Message as _;
 use proto::feed::{Update, WatchRequest};
 
 use crate::demand::{Demand, Demanded};
+use crate::retry::Retry;
 use crate::{Client, Counter, Effect, GrpcFailure, Now, limits, wire};
-
-/// The wait before the second try; doubles up to [`RETRY_MAX`].
-const RETRY_MIN: Duration = Duration::from_millis(100);
-const RETRY_MAX: Duration = Duration::from_secs(10);
-
-/// The wait before a server that has no feed is asked again.
-const RETRY_UNIMPLEMENTED: Duration = Duration::from_secs(60);
 
 /// For how long answers may contradict the stream before it is taken for dead.
 const CONTRADICTION_MAX: Duration = Duration::from_secs(2);
@@ -28,8 +22,7 @@ pub(crate) struct Feed {
     spoken: bool,
     /// Since when answers have named another revision than the stream.
     contradicted: Option<Tick>,
-    retry_at: Tick,
-    wait: Duration,
+    retry: Retry,
     /// Which server spoke last, by its seed, and how often it had dropped its caches.
     last: Option<(Vec<u8>, u64)>,
 }
@@ -47,15 +40,7 @@ pub(crate) enum Drops {
 
 impl Feed {
     pub(crate) fn new(enabled: bool) -> Self {
-        Self {
-            enabled,
-            open: false,
-            spoken: false,
-            contradicted: None,
-            retry_at: Tick::default(),
-            wait: RETRY_MIN,
-            last: None,
-        }
+        Self { enabled, open: false, spoken: false, contradicted: None, retry: Retry::new(), last: None }
     }
 
     /// Whether the revision of an answer is to be believed rather than the stream's. It is if the stream has not
@@ -75,7 +60,7 @@ impl Feed {
 
     /// The request with which to open the stream, if it is time to.
     pub(crate) fn open(&mut self, word_count: u32, now: Tick) -> Option<Vec<u8>> {
-        if !self.enabled || self.open || now < self.retry_at {
+        if !self.enabled || self.open || !self.retry.is_due(now) {
             return None;
         }
         self.open = true;
@@ -84,7 +69,7 @@ impl Feed {
 
     /// Takes note of an update. A server that was not heard of before may have dropped anything in the meantime.
     pub(crate) fn heard(&mut self, update: &Update) -> Drops {
-        self.wait = RETRY_MIN;
+        self.retry.succeeded();
         self.spoken = true;
         self.contradicted = None;
         let now = (update.hash_seed.clone(), update.drops);
@@ -95,14 +80,11 @@ impl Feed {
         }
     }
 
-    /// The stream has ended, or could not be opened. The tries of many filters are spread over half of the wait.
+    /// The stream has ended, or could not be opened.
     pub(crate) fn closed(&mut self, failure: &GrpcFailure, now: Tick) {
         self.open = false;
         self.spoken = false;
-        let wait = if failure.code == Code::Unimplemented { RETRY_UNIMPLEMENTED } else { self.wait };
-        let spread = now.0 % (wait.as_nanos() as u64 / 2);
-        self.retry_at = now.after(wait / 2 + Duration::from_nanos(spread));
-        self.wait = (self.wait * 2).min(RETRY_MAX);
+        self.retry.failed(failure.code, now);
     }
 }
 

@@ -23,6 +23,7 @@ mod line;
 mod quota;
 mod renewal;
 mod report;
+mod retry;
 mod service;
 mod stream;
 mod tcp;

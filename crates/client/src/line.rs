@@ -14,15 +14,9 @@ use checkcache::{Code, Tick};
 use prost::Message as _;
 use proto::checks::Answer;
 
+use crate::retry::Retry;
 use crate::stream::{Calling, State as Stage};
 use crate::{Client, Counter, Effect, GrpcFailure, Now, StreamId, limits};
-
-/// The wait before the second try; doubles up to [`RETRY_MAX`].
-const RETRY_MIN: Duration = Duration::from_millis(100);
-const RETRY_MAX: Duration = Duration::from_secs(10);
-
-/// The wait before a server that knows no lines is asked again.
-const RETRY_UNIMPLEMENTED: Duration = Duration::from_secs(60);
 
 /// For how long the server may keep silent on a new line.
 const GREETING_MAX: Duration = Duration::from_secs(5);
@@ -34,8 +28,7 @@ pub(crate) struct Line {
     /// For how long nothing may come while somebody waits, at most half of a check's time, so that half is left.
     patience: Duration,
     state: State,
-    retry_at: Tick,
-    wait: Duration,
+    retry: Retry,
     /// Checks since the last tick for which there was no line.
     called: usize,
     /// The number of the question that was asked last.
@@ -96,8 +89,7 @@ impl Line {
             enabled: enabled && check_timeout >= limits::LINE_CHECK_TIMEOUT,
             patience: limits::LINE_SILENCE.min(check_timeout / 2),
             state: State::Closed,
-            retry_at: Tick::default(),
-            wait: RETRY_MIN,
+            retry: Retry::new(),
             called: 0,
             last: 0,
         }
@@ -179,7 +171,7 @@ impl Line {
             Due::Open => self.state = State::Opening { token: None, since: now },
             Due::Retire => self.retire(),
             Due::End(_) => self.state = State::Closed,
-            Due::Lost(_) => self.lost(self.wait, now),
+            Due::Lost(_) => self.lost(Code::Unavailable, now),
         }
         Some(due)
     }
@@ -187,7 +179,7 @@ impl Line {
     fn due(&self, called: usize, now: Tick) -> Option<Due> {
         match &self.state {
             State::Closed => {
-                let is_worth_it = self.enabled && called >= limits::LINE_CHECKS && now >= self.retry_at;
+                let is_worth_it = self.enabled && called >= limits::LINE_CHECKS && self.retry.is_due(now);
                 is_worth_it.then_some(Due::Open)
             }
             State::Opening { token, .. } if !self.enabled => token.map(Due::End),
@@ -218,11 +210,10 @@ impl Line {
         }
     }
 
-    /// It is gone; the next is not opened before some time has passed. The tries of many filters are spread over half of it.
-    fn lost(&mut self, wait: Duration, now: Tick) {
+    /// It is gone; the next is not opened before some time has passed.
+    fn lost(&mut self, code: Code, now: Tick) {
         self.state = State::Closed;
-        self.retry_at = now.after(wait / 2 + Duration::from_nanos(now.0 % (wait.as_nanos() as u64 / 2)));
-        self.wait = (self.wait * 2).min(RETRY_MAX);
+        self.retry.failed(code, now);
     }
 }
 
@@ -284,7 +275,7 @@ impl Client {
             Some(_) | None => return None,
         }
         // One on which the server only says that it is there is not worth much.
-        self.line.wait = RETRY_MIN;
+        self.line.retry.succeeded();
         let answer = match code {
             0 => Ok(response),
             code => Err(GrpcFailure { code: Code::from_number(code), message }),
@@ -300,7 +291,7 @@ impl Client {
     /// The line has ended, or could not be opened.
     pub fn on_line_closed(&mut self, failure: &GrpcFailure, now: Now) -> Vec<Effect> {
         let is_unknown = failure.code == Code::Unimplemented;
-        self.line.lost(if is_unknown { RETRY_UNIMPLEMENTED } else { self.line.wait }, now.tick);
+        self.line.lost(failure.code, now.tick);
         if is_unknown || failure.code == Code::Ok {
             // An older server; or one that is about to end, and has said so in good order.
             return self.ask_again();
