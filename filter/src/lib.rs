@@ -8,6 +8,7 @@
 mod abi;
 mod clock;
 mod context;
+mod root;
 
 /// Says where a panic was and why: all that anybody would see of it otherwise is a trap.
 fn tell(panic: &std::panic::PanicHookInfo<'_>) {
@@ -21,6 +22,6 @@ mod entry {
 
     proxy_wasm::main! {{
         std::panic::set_hook(Box::new(super::tell));
-        proxy_wasm::set_root_context(|id| -> Box<dyn RootContext> { Box::new(super::context::Root::new(id)) });
+        proxy_wasm::set_root_context(|id| -> Box<dyn RootContext> { Box::new(super::root::Root::new(id)) });
     }}
 }
