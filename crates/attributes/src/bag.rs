@@ -48,6 +48,9 @@ impl<'a> MapEntry<'a> {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Bag(Vec<(Name, Value)>);
 
+/// How many names of one length are gone through before they are searched.
+const NEIGHBOURS: usize = 4;
+
 impl Bag {
     /// An empty bag.
     pub fn new() -> Self {
@@ -105,8 +108,21 @@ impl Bag {
         self.0.is_empty()
     }
 
+    /// Where an attribute is, or where it belongs.
     fn position(&self, name: &str) -> Result<usize, usize> {
-        self.0.binary_search_by(|(known, _)| by_length(known.as_str(), name))
+        // By length alone first, which takes no look at the names; few names are as long as each other.
+        let mut at = self.0.partition_point(|(known, _)| known.as_str().len() < name.len());
+        for _ in 0..NEIGHBOURS {
+            let order = self.0.get(at).map(|(known, _)| by_length(known.as_str(), name));
+            match order {
+                Some(Ordering::Less) => at += 1,
+                Some(Ordering::Equal) => return Ok(at),
+                Some(Ordering::Greater) | None => return Err(at),
+            }
+        }
+        let rest = self.0.get(at..).unwrap_or_default();
+        let found = rest.binary_search_by(|(known, _)| by_length(known.as_str(), name));
+        found.map(|more| at + more).map_err(|more| at + more)
     }
 
     /// Takes attributes out, their names in the order of a bag, and returns what they weighed; or the first name that is not
@@ -243,6 +259,29 @@ mod tests {
             for b in names {
                 assert_eq!(by_length(a, b), (a.len(), a).cmp(&(b.len(), b)), "{a} and {b}");
             }
+        }
+    }
+
+    #[test]
+    fn every_name_is_found_however_many_are_as_long() {
+        for same in 0..3 * NEIGHBOURS {
+            // Only every second of them is there.
+            let names: Vec<_> =
+                (0..2 * same).map(|n| format!("name.{n:02}")).chain(["a", "zz"].map(String::from)).collect();
+            let mut bag = Bag::new();
+            for (number, name) in names.iter().enumerate().rev().step_by(2) {
+                assert_eq!(bag.insert(name.as_str(), number as i64), None);
+            }
+            assert!(
+                bag.0.is_sorted_by(|(a, _), (b, _)| by_length(a.as_str(), b.as_str()).is_lt()),
+                "{bag:?}"
+            );
+            for (number, name) in names.iter().enumerate() {
+                let there = (number % 2 == 1).then(|| Value::from(number as i64));
+                assert_eq!(bag.value(name), there.as_ref(), "{name} in {bag:?}");
+                assert_eq!(bag.remove(name), there, "{name}");
+            }
+            assert!(bag.is_empty());
         }
     }
 }
