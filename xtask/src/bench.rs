@@ -20,8 +20,7 @@ pub(crate) fn bench(arguments: &[OsString]) -> Result<()> {
     generators()?;
     profiler();
     let (envoy, filter) = (envoy::binary()?, wasm::build()?);
-    let (nothing, calling, reading) =
-        (wasm::build_nothing()?, wasm::build_calling()?, wasm::build_reading()?);
+    let [nothing, calling, reading] = ["nothing", "calling", "reading"].map(wasm::build_measured);
     step("building the Mixer server and the benchmark in release", || {
         // Standard output belongs to the figures.
         run(cargo().args(["build", "--release", "--package", "cache-server", "--package", "bench", "--bins"]))
@@ -30,8 +29,8 @@ pub(crate) fn bench(arguments: &[OsString]) -> Result<()> {
     let mut bench = Command::new(binary("bench"));
     bench.current_dir(workspace::root()).args(arguments);
     bench.env("MIXER_ENVOY", envoy).env("MIXER_FILTER_WASM", filter).env("MIXER_SERVER", binary("mixer"));
-    bench.env("MIXER_NOTHING_WASM", nothing).env("MIXER_CALLING_WASM", calling);
-    replace(bench.env("MIXER_READING_WASM", reading))
+    bench.env("MIXER_NOTHING_WASM", nothing?).env("MIXER_CALLING_WASM", calling?);
+    replace(bench.env("MIXER_READING_WASM", reading?))
 }
 
 /// Counts instructions: of what has no need of servers, so that it is built quickly.

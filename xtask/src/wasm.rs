@@ -21,28 +21,19 @@ const CORE: [&str; 7] = ["proto", "attributes", "checkcache", "expr", "policy", 
 
 /// Builds `filter.wasm` and tells where it is.
 pub(crate) fn build() -> Result<PathBuf> {
-    build_module("filter", "filter.wasm")
+    build_module("filter.wasm", &["--package", "filter"])
 }
 
-/// Builds the filter that does nothing, which others are measured beside.
-pub(crate) fn build_nothing() -> Result<PathBuf> {
-    build_module("nothing-filter", "nothing_filter.wasm")
+/// Builds the filter of a name that ours is measured beside.
+pub(crate) fn build_measured(name: &str) -> Result<PathBuf> {
+    build_module(&format!("examples/{name}.wasm"), &["--package", "measured-filters", "--example", name])
 }
 
-/// Builds the filter that asks a server and does nothing else, which others are measured beside.
-pub(crate) fn build_calling() -> Result<PathBuf> {
-    build_module("calling-filter", "calling_filter.wasm")
-}
-
-/// Builds the filter that asks for what reports say and says nothing, which others are measured beside.
-pub(crate) fn build_reading() -> Result<PathBuf> {
-    build_module("reading-filter", "reading_filter.wasm")
-}
-
-fn build_module(package: &str, file: &str) -> Result<PathBuf> {
+/// Builds what makes a module, which is then in a file of the profile's folder.
+fn build_module(file: &str, what: &[&str]) -> Result<PathBuf> {
     let toolchain = toolchain()?;
     step(&format!("building {file} ({toolchain})"), || {
-        run(cargo(&toolchain, "build").args(["--package", package, "--profile", "wasm"]))?;
+        run(cargo(&toolchain, "build").args(["--profile", "wasm"]).args(what))?;
         let module = workspace::wasm_target().join(workspace::WASM_TARGET).join("wasm").join(file);
         let built = fs::read(&module).with_context(|| format!("cannot read {}", module.display()))?;
         let slim =

@@ -1,4 +1,4 @@
-//! calling-filter: a module that makes one empty gRPC call for each request, and lets the request go on when it is
+//! A module that makes one empty gRPC call for each request, and lets the request go on when it is
 //! answered, whatever the answer is.
 //!
 //! What any filter of Envoy's Wasm host costs at least that asks a server about each request: it reads nothing, writes
@@ -6,8 +6,8 @@
 
 use std::time::Duration;
 
-use proxy_wasm::traits::{Context, HttpContext, RootContext};
-use proxy_wasm::types::{Action, ContextType};
+use proxy_wasm::traits::{Context, HttpContext};
+use proxy_wasm::types::Action;
 
 /// `envoy.config.core.v3.GrpcService` with `envoy_grpc.cluster_name`. A bare name is a message too, as it happens, one of
 /// fields that nobody knows, and Envoy does not survive it.
@@ -16,22 +16,8 @@ const SERVICE: &str = "envoy.service.auth.v3.Authorization";
 const METHOD: &str = "Check";
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The root context, which makes one [`Calling`] for each stream.
-struct Root;
-
-impl Context for Root {}
-
-impl RootContext for Root {
-    fn get_type(&self) -> Option<ContextType> {
-        Some(ContextType::HttpContext)
-    }
-
-    fn create_http_context(&self, _: u32) -> Option<Box<dyn HttpContext>> {
-        Some(Box::new(Calling))
-    }
-}
-
 /// A stream.
+#[derive(Default)]
 struct Calling;
 
 impl Context for Calling {
@@ -56,9 +42,7 @@ impl HttpContext for Calling {
 // The entry point is an exported function without mangling, which only unsafe code can declare.
 #[allow(unsafe_code, missing_docs, reason = "the macro of the SDK declares the module's entry point")]
 mod entry {
-    use proxy_wasm::traits::RootContext;
-
     proxy_wasm::main! {{
-        proxy_wasm::set_root_context(|_| -> Box<dyn RootContext> { Box::new(super::Root) });
+        measured_filters::start::<super::Calling>();
     }}
 }
