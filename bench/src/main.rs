@@ -71,8 +71,8 @@ struct Arguments {
     #[arg(long)]
     rounds: Option<usize>,
 
-    /// Seconds of load in a round.
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    /// Seconds of load for each side of a round.
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..))]
     seconds: u32,
 
     /// Serves as what others are measured beside; used by this program itself.

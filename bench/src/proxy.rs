@@ -64,6 +64,13 @@ impl Stack {
         Self::start_with(side, policy::write).await
     }
 
+    /// One that has had load for a while: caches are full, and what is called often is compiled for it.
+    async fn warm(side: Side, protocol: Protocol) -> Result<Self> {
+        let stack = Self::start(side).await?;
+        stack.rate(protocol, SLOT_S).await?;
+        Ok(stack)
+    }
+
     /// With the policy that `write` puts into a folder.
     async fn start_with(side: Side, write: fn(&Path) -> Result<()>) -> Result<Self> {
         let cores = Cores::of_this_process()?;
@@ -225,11 +232,12 @@ fn bootstrap(side: Side, asked: Option<SocketAddr>, application: SocketAddr) -> 
 
 /// The throughputs of two, in turn.
 async fn compare(ours: Side, beside: Side, protocol: Protocol, effort: Effort) -> Result<Pair> {
-    let (ours, beside) = (Stack::start(ours).await?, Stack::start(beside).await?);
-    let (own, other) =
-        (async || ours.rate(protocol, SLOT_S).await, async || beside.rate(protocol, SLOT_S).await);
     let mut rounds = Vec::new();
+    // Processes of their own for each round: how fast one is depends on where its memory happens to lie.
     for round in 0..effort.processes() {
+        let [ours, beside] = [Stack::warm(ours, protocol).await?, Stack::warm(beside, protocol).await?];
+        let own = async || ours.rate(protocol, SLOT_S).await;
+        let other = async || beside.rate(protocol, SLOT_S).await;
         rounds.push(alternate(round, effort.seconds, &own, &other).await?);
     }
     Ok(Pair::new(rounds))
@@ -354,11 +362,12 @@ const LOG: &str = "gRPC access log, Envoy and a tonic sink";
 
 /// What one side takes more than another, beside what logging takes more than not logging.
 async fn beside_log(more: Side, less: Side, effort: Effort) -> Result<Pair> {
-    let (mut more, mut less) = (Stack::start(more).await?, Stack::start(less).await?);
-    let mut logging = Stack::start(Side::Plain { logs: true }).await?;
-    let mut plain = Stack::start(Side::Plain { logs: false }).await?;
     let mut rounds = Vec::new();
     for _ in 0..effort.processes() {
+        let warm = async |side| Stack::warm(side, Protocol::Http1).await;
+        let (mut more, mut less) = (warm(more).await?, warm(less).await?);
+        let mut logging = warm(Side::Plain { logs: true }).await?;
+        let mut plain = warm(Side::Plain { logs: false }).await?;
         let (mut own, mut other) = (0.0, 0.0);
         // All four in each slot: what is compared is a small difference of large figures.
         for _ in 0..effort.seconds {
