@@ -150,11 +150,11 @@ impl L2 {
     /// Decides about a request that missed, or waits for who decides about an equal one.
     async fn fly(self: &Arc<Self>, vacancy: Vacancy, request: Request) -> Arc<Decided> {
         let key = self.flights.key(vacancy.generation(), &request.active, &request.bag);
-        let arrival = match self.flights.board(key) {
+        let (arrival, is_own) = match self.flights.board(key) {
             Boarding::Alone => return self.decide(vacancy, &request).await,
             Boarding::Join(arrival) => {
                 request.telemetry.l2_joined_flights.increment();
-                arrival
+                (arrival, false)
             }
             Boarding::Lead(landing, arrival) => {
                 let (l2, request) = (Arc::clone(self), request.clone());
@@ -168,10 +168,12 @@ impl L2 {
                     };
                     pilot(landing, &request.telemetry, decide).await;
                 });
-                arrival
+                (arrival, true)
             }
         };
         match arrival.answer().await {
+            // Whoever asks may use it so many times: what was decided once is not handed out twice.
+            Some(decided) if !is_own && decided.verdict.validity.is_counted() => request.decide().await,
             // The flight was for an equal request, so this is so; and if it were not, an answer is not worth a risk.
             Some(decided) if decided.trace.holds_for(&*request.bag) => decided,
             Some(_) | None => request.decide().await,

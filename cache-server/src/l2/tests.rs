@@ -384,6 +384,22 @@ async fn uses_do_not_compose() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn uses_are_not_shared_by_those_who_wait() {
+    let world = World::new(100);
+    world.answer_with(Validity::For { ttl: Duration::from_secs(60), uses: Some(5) });
+    let asked = [(); 3].map(|()| world.ask(&path("/a")));
+    world.until(|world| world.metric("mixer_l2_joined_flights_total") == 2).await;
+    world.open_gate();
+    let mut decisions = Vec::new();
+    for asked in asked {
+        decisions.push(answer(asked).await.0);
+    }
+    decisions.sort();
+    assert_eq!(decisions, ["1", "2", "3"], "each may use its own so many times");
+    assert_eq!(world.metric("mixer_l2_entries"), 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn no_entries_is_off() {
     let world = World::open(0);
     for call in ["1", "2"] {

@@ -63,6 +63,14 @@ impl Validity {
         }
     }
 
+    /// Whether it ends after a number of uses.
+    pub fn is_counted(self) -> bool {
+        match self {
+            Self::For { uses, .. } => uses.is_some(),
+            Self::Never | Self::Revision => false,
+        }
+    }
+
     /// Whether a verdict with this validity can be stored at all.
     pub fn is_cacheable(self) -> bool {
         match self {
