@@ -204,7 +204,7 @@ impl CheckCache {
         }
         let node = self.grow(root, trace);
         self.statistics.insertions += 1;
-        self.nodes.set_leaf(node, Leaf::new(verdict, self.statistics.insertions), life);
+        self.nodes.set_leaf(node, Leaf::new(verdict), life);
         self.evict();
         true
     }
@@ -237,6 +237,11 @@ impl CheckCache {
         self.roots.clear();
         self.nodes.clear();
         self.edges.clear();
+    }
+
+    /// What tells now from a time before everything, or much, was dropped.
+    pub fn generation(&self) -> u64 {
+        self.generations.now()
     }
 
     /// What the cache has seen and holds.
@@ -430,12 +435,6 @@ impl Hit<'_> {
     /// The verdict as it was stored.
     pub fn verdict(&self) -> &Verdict {
         &self.leaf.verdict
-    }
-
-    /// A number that no other insertion of this cache has: what is kept beside the cache for requests that a trace holds
-    /// for, such as the tokens of a quota, is kept under it.
-    pub fn serial(&self) -> u64 {
-        self.leaf.serial
     }
 
     /// How long the verdict may be used from now on.

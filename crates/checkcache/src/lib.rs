@@ -11,6 +11,12 @@
 //! a request only through a [`Recorder`], so what it saw is exactly what the trace says, and a request for which
 //! every observation comes out the same leads it along the same way.
 
+// A panic would end the machine in which the filter runs, and all streams with it.
+#![cfg_attr(
+    not(test),
+    deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)
+)]
+
 mod cache;
 mod edge;
 mod generation;

@@ -22,8 +22,6 @@ pub(super) struct NodeId(NonZeroU32);
 pub(super) struct Leaf {
     pub(super) verdict: Verdict,
     pub(super) is_renewing: Cell<bool>,
-    /// Which insertion it came with.
-    pub(super) serial: u64,
 }
 
 /// As large as what processors read at once, and not across two of them.
@@ -100,8 +98,8 @@ impl Node {
 }
 
 impl Leaf {
-    pub(super) fn new(verdict: Verdict, serial: u64) -> Self {
-        Self { verdict, is_renewing: Cell::new(false), serial }
+    pub(super) fn new(verdict: Verdict) -> Self {
+        Self { verdict, is_renewing: Cell::new(false) }
     }
 
     fn weight(&self) -> usize {
