@@ -5,6 +5,12 @@
 //!
 //! Invariant: nothing panics. A trap would end the virtual machine that all streams of a worker share.
 
+// A panic would end the machine in which the filter runs, and all streams with it.
+#![cfg_attr(
+    not(test),
+    deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)
+)]
+
 mod abi;
 mod clock;
 mod context;

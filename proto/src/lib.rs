@@ -5,6 +5,12 @@
 //! for the filter; feature `grpc` adds client and server stubs and the descriptors that gRPC reflection serves, feature
 //! `reference` what is compared with a message that is written by hand.
 
+// A panic would end the machine in which the filter runs, and all streams with it.
+#![cfg_attr(
+    not(test),
+    deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)
+)]
+
 mod compressed;
 pub mod listed;
 #[cfg(any(test, feature = "reference"))]

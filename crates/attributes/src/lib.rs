@@ -6,6 +6,12 @@
 //! Invariant: a value keeps its type. Two values are equal only if their types and all of their bytes are, so a
 //! cache that compares values never takes `"1"` for `1`.
 
+// A panic would end the machine in which the filter runs, and all streams with it.
+#![cfg_attr(
+    not(test),
+    deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)
+)]
+
 mod bag;
 mod dictionary;
 pub mod limits;
