@@ -14,6 +14,9 @@ use client::{Headers, Path};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Failed(pub(crate) u32);
 
+/// There is no such thing.
+pub(crate) const NOT_FOUND: Failed = Failed(1);
+
 /// What the host handed out is not in the form that it should be.
 const UNREADABLE: Failed = Failed(u32::MAX);
 
@@ -190,11 +193,11 @@ pub(crate) fn remove(map: Map, key: &str) -> Result<()> {
     check(unsafe { proxy_remove_header_map_value(map as u32, key.as_ptr(), key.len()) })
 }
 
-/// A property of the effective context; `None` if there is none, whatever the host's reason.
-pub(crate) fn property(path: Path) -> Option<Vec<u8>> {
+/// A property of the effective context.
+pub(crate) fn property(path: Path) -> Result<Vec<u8>> {
     let path = path.joined();
     // SAFETY: the path is a constant; the host writes a pointer and a size.
-    take(|data, size| unsafe { proxy_get_property(path.as_ptr(), path.len(), data, size) }).ok()
+    take(|data, size| unsafe { proxy_get_property(path.as_ptr(), path.len(), data, size) })
 }
 
 /// Lets the effective context's paused request go on.

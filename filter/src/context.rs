@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use checkcache::{Code, HeaderOperation, Operation};
-use client::{Client, Effect, GrpcFailure, Headers, Host, Now, Path, Proceed, StreamId};
+use client::{Client, Effect, GrpcFailure, Headers, Host, Now, Path, Proceed, StreamId, Unobtainable};
 use proxy_wasm::traits::{Context, HttpContext, StreamContext};
 use proxy_wasm::types::Action;
 
@@ -40,8 +40,12 @@ pub(crate) struct Envoy {
 }
 
 impl Host for Envoy {
-    fn property(&self, path: Path) -> Option<Vec<u8>> {
-        abi::property(path)
+    fn try_property(&self, path: Path) -> Result<Option<Vec<u8>>, Unobtainable> {
+        match abi::property(path) {
+            Ok(value) => Ok(Some(value)),
+            Err(abi::NOT_FOUND) => Ok(None),
+            Err(_) => Err(Unobtainable),
+        }
     }
 
     fn request_headers(&self) -> Option<Headers> {
@@ -220,8 +224,8 @@ impl Drop for Http {
 
 /// The server has answered a stream's call.
 fn answered(client: &Shared, stream: StreamId, status: u32, response_size: usize) {
-    let message = if status == 0 { Ok(message(response_size)) } else { Err(failure(status)) };
-    let answer = message.as_deref().map_err(Clone::clone);
+    let answer = outcome(status, response_size);
+    let answer = answer.as_deref().map_err(Clone::clone);
     let effects = client.borrow_mut().on_answer(stream, answer, &Envoy::default(), soon());
     perform(client, effects, Position::Elsewhere);
 }
@@ -322,9 +326,13 @@ fn edit(map: Map, operations: &[HeaderOperation]) {
     }
 }
 
-/// The message that came. One that cannot be had is empty, which no answer of the server's is.
-pub(crate) fn message(size: usize) -> Vec<u8> {
-    abi::buffer(Buffer::GrpcReceive, size).unwrap_or_default()
+/// What came of a call. A message that cannot be had is no answer: an empty one may well be.
+pub(crate) fn outcome(status: u32, size: usize) -> Result<Vec<u8>, GrpcFailure> {
+    if status != 0 {
+        return Err(failure(status));
+    }
+    let message = "the proxy does not hand out the server's answer".to_owned();
+    abi::buffer(Buffer::GrpcReceive, size).map_err(|_| GrpcFailure { code: Code::Internal, message })
 }
 
 pub(crate) fn failure(status: u32) -> GrpcFailure {

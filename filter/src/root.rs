@@ -14,7 +14,7 @@ use proxy_wasm::types::ContextType;
 
 use crate::abi::{self, Buffer, Level};
 use crate::context::{
-    Envoy, Http, Position, Shared, Tcp, Unconfigured, failure, message, now, perform, soon, unaskable,
+    Envoy, Http, Position, Shared, Tcp, Unconfigured, failure, now, outcome, perform, soon, unaskable,
     unsendable,
 };
 
@@ -161,7 +161,12 @@ impl Root {
     fn watch(&mut self, client: &Shared, message: &[u8]) {
         let cluster = client.borrow().cluster().to_owned();
         match abi::grpc_watch(&cluster, message) {
-            Ok(token) => self.feed = Some((token, Rc::clone(client))),
+            Ok(token) => {
+                // One that is not believed any more may be open still.
+                if let Some((before, _)) = self.feed.replace((token, Rc::clone(client))) {
+                    let _ = abi::grpc_cancel(before);
+                }
+            }
             Err(_) => self.unwatched(client, &unsendable(&cluster)),
         }
     }
@@ -223,14 +228,15 @@ impl Context for Root {
 
     fn on_grpc_call_response(&mut self, token: u32, status: u32, response_size: usize) {
         let Some((client, purpose)) = self.calls.remove(&token) else { return };
-        let message = if status == 0 { Ok(message(response_size)) } else { Err(failure(status)) };
-        self.answered(&client, purpose, message.as_deref().map_err(Clone::clone));
+        let answer = outcome(status, response_size);
+        self.answered(&client, purpose, answer.as_deref().map_err(Clone::clone));
         self.end_if_idle();
     }
 
     fn on_grpc_stream_message(&mut self, token: u32, size: usize) {
+        let message = abi::buffer(Buffer::GrpcReceive, size);
         if let Some(client) = self.lines.get(&token).cloned() {
-            let Ok(message) = abi::buffer(Buffer::GrpcReceive, size) else {
+            let Ok(message) = message else {
                 return client.borrow_mut().on_line_unreadable();
             };
             let answer = client.borrow_mut().on_line_message(&message, soon());
@@ -240,7 +246,10 @@ impl Context for Root {
             return;
         }
         let Some((_, client)) = self.feed.clone().filter(|(open, _)| *open == token) else { return };
-        let effects = client.borrow_mut().on_feed_message(&message(size), now());
+        let effects = match message {
+            Ok(message) => client.borrow_mut().on_feed_message(&message, now()),
+            Err(_) => client.borrow_mut().on_feed_unreadable(now()),
+        };
         self.perform(&client, effects);
     }
 

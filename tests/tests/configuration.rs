@@ -87,6 +87,22 @@ async fn a_route_has_its_own_attributes_and_so_its_own_rules() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_route_whose_overrides_envoy_cannot_hand_out_refuses() -> Result<()> {
+    let Some(programs) = Programs::or_skip() else { return Ok(()) };
+    // `charge:` with nothing after it, as one writes it in YAML.
+    let metadata = json!({"filter_metadata": {"mixer": {
+        "attributes": {"target.service": "quiet.default.svc.cluster.local"},
+        "charge": null,
+    }}});
+    let route = json!({"match": {"prefix": "/null"}, "route": {"cluster": "upstream"}, "metadata": metadata});
+    let stack = Stack::plan(programs)?.scripted().route(&route).start().await?;
+    assert_eq!(stack.client().get("/null").await?.status, 500);
+    assert_eq!(stack.client().get("/other").await?.status, 200);
+    assert_eq!(stack.scripted()?.checks().len(), 1, "nobody is asked about a service that it is not for");
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_route_overrides_attributes_and_reports() -> Result<()> {
     let Some(programs) = Programs::or_skip() else { return Ok(()) };
     let metadata = json!({"filter_metadata": {"mixer": {

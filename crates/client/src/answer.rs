@@ -114,6 +114,8 @@ impl Client {
         let is_news = revision != self.revision && asked_under == self.revision;
         if self.feed.yields_to_answer(!is_news, now.tick) && is_news {
             self.adopt(revision);
+        } else if revision == self.revision {
+            self.feed.agrees();
         }
         let Precondition { verdict, trace, .. } = precondition;
         let vacancy = match &mut stream.state {
@@ -260,8 +262,10 @@ impl Client {
         now: Now,
         effects: &mut Vec<Effect>,
     ) {
-        if let State::Calling(Calling { hit, .. }) = &mut stream.state
+        if let State::Calling(Calling { hit, generation, .. }) = &mut stream.state
             && let Some(verdict) = hit.take()
+            // What was dropped while the server was asked is nobody's verdict any more.
+            && *generation == self.cache.generation()
         {
             return self.fail_quota(id, stream, (class, why), *verdict, now, effects);
         }

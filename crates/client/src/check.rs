@@ -19,7 +19,7 @@ use crate::line::Line;
 use crate::quota::{Charge, Quotas};
 use crate::renewal::{Renewal, Renewals};
 use crate::report::ReportQueue;
-use crate::service::Override;
+use crate::route::Override;
 use crate::stream::{Calling, Explain, Extent, State, Stream, Tokens, apply, refuse, strip};
 use crate::tcp::Looks;
 use crate::wire::{self, Asked};
@@ -318,6 +318,7 @@ impl Client {
             asked_under: self.revision,
             vacancy,
             hit,
+            generation: self.cache.generation(),
             charges,
             extent: Extent::Demanded,
         };

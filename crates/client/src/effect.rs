@@ -128,8 +128,6 @@ pub enum Effect {
         stream: StreamId,
         /// The changes, in order.
         operations: Vec<HeaderOperation>,
-        /// Whether the route is to be chosen anew.
-        reroute: bool,
     },
     /// Let a paused stream go on.
     Resume {

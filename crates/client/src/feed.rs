@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use checkcache::{Revision, Tick};
+use checkcache::{Code, Revision, Tick};
 use prost::Message as _;
 use proto::feed::{Update, WatchRequest};
 
@@ -17,14 +17,26 @@ const CONTRADICTION_MAX: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(crate) struct Feed {
     enabled: bool,
-    open: bool,
-    /// Whether the stream that is open now has said something.
-    spoken: bool,
+    stage: Stage,
     /// Since when answers have named another revision than the stream.
     contradicted: Option<Tick>,
     retry: Retry,
+    /// When a doubted stream is opened anew, since its first word is what is in force: seldom, if that is contradicted too.
+    doubts: Retry,
     /// Which server spoke last, by its seed, and how often it had dropped its caches.
     last: Option<(Vec<u8>, u64)>,
+}
+
+/// How far the stream has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Closed,
+    /// It is open, and nothing was said on it.
+    Silent,
+    /// What was said on it is in force.
+    Spoken,
+    /// Answers have contradicted it for so long that another is to be opened in its place.
+    Doubted,
 }
 
 /// What an update asks for.
@@ -40,37 +52,57 @@ pub(crate) enum Drops {
 
 impl Feed {
     pub(crate) fn new(enabled: bool) -> Self {
-        Self { enabled, open: false, spoken: false, contradicted: None, retry: Retry::new(), last: None }
+        Self {
+            enabled,
+            stage: Stage::Closed,
+            contradicted: None,
+            retry: Retry::new(),
+            doubts: Retry::new(),
+            last: None,
+        }
     }
 
     /// Whether the revision of an answer is to be believed rather than the stream's. It is if the stream has not
     /// said anything, or nothing for so long that it must be dead though nobody noticed; else the answer comes from a
     /// server that is behind, or a little ahead of the stream.
     pub(crate) fn yields_to_answer(&mut self, agrees: bool, now: Tick) -> bool {
-        if !self.spoken || agrees {
+        if self.stage != Stage::Spoken || agrees {
             self.contradicted = None;
-            return !self.spoken;
+            return self.stage != Stage::Spoken;
         }
         let since = *self.contradicted.get_or_insert(now);
         if now.since(since) >= CONTRADICTION_MAX {
-            self.spoken = false;
+            self.stage = Stage::Doubted;
+            self.doubts.failed(Code::Unavailable, now);
         }
-        !self.spoken
+        self.stage != Stage::Spoken
+    }
+
+    /// An answer names the revision that is in force.
+    pub(crate) fn agrees(&mut self) {
+        if self.stage == Stage::Spoken {
+            self.doubts.succeeded();
+        }
     }
 
     /// The request with which to open the stream, if it is time to.
     pub(crate) fn open(&mut self, word_count: u32, now: Tick) -> Option<Vec<u8>> {
-        if !self.enabled || self.open || !self.retry.is_due(now) {
+        let is_due = match self.stage {
+            Stage::Closed => self.retry.is_due(now),
+            Stage::Doubted => self.doubts.is_due(now),
+            Stage::Silent | Stage::Spoken => false,
+        };
+        if !self.enabled || !is_due {
             return None;
         }
-        self.open = true;
+        self.stage = Stage::Silent;
         Some(WatchRequest { global_word_count: word_count }.encode_to_vec())
     }
 
     /// Takes note of an update. A server that was not heard of before may have dropped anything in the meantime.
     pub(crate) fn heard(&mut self, update: &Update) -> Drops {
         self.retry.succeeded();
-        self.spoken = true;
+        self.stage = Stage::Spoken;
         self.contradicted = None;
         let now = (update.hash_seed.clone(), update.drops);
         match self.last.replace(now.clone()) {
@@ -82,8 +114,7 @@ impl Feed {
 
     /// The stream has ended, or could not be opened.
     pub(crate) fn closed(&mut self, failure: &GrpcFailure, now: Tick) {
-        self.open = false;
-        self.spoken = false;
+        self.stage = Stage::Closed;
         self.retry.failed(failure.code, now);
     }
 }
@@ -100,14 +131,7 @@ impl Client {
     pub fn on_feed_message(&mut self, message: &[u8], now: Now) -> Vec<Effect> {
         let update = match Update::decode(message) {
             Ok(update) if message.len() <= limits::ANSWER_BYTES => update,
-            // What changed is not known, so nothing that is remembered can be trusted.
-            Ok(_) | Err(_) => {
-                self.cache.clear();
-                self.quotas.forget();
-                self.demanded = None;
-                let warning = "an update of the policy cannot be read; all verdicts were dropped".to_owned();
-                return self.warn(warning, now).into_iter().collect();
-            }
+            Ok(_) | Err(_) => return self.on_feed_unreadable(now),
         };
         self.counters.count(Counter::FeedUpdates);
         let drops = self.feed.heard(&update);
@@ -146,6 +170,16 @@ impl Client {
         self.demanded =
             Some(Demanded { revision, check: check.map(Demand::from), report: report.map(Demand::from) });
         Vec::new()
+    }
+
+    /// The server has said something that cannot be had or read. What changed is not known, so nothing that is remembered
+    /// can be trusted.
+    pub fn on_feed_unreadable(&mut self, now: Now) -> Vec<Effect> {
+        self.cache.clear();
+        self.quotas.forget();
+        self.demanded = None;
+        let warning = "an update of the policy cannot be read; all verdicts were dropped".to_owned();
+        self.warn(warning, now).into_iter().collect()
     }
 
     /// The stream has ended, or could not be opened. What it said last stays true until an answer says otherwise;

@@ -39,12 +39,24 @@ impl Headers {
     }
 }
 
+/// The proxy has something and does not hand it out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unobtainable;
+
 /// Where attributes come from. Each call may cost microseconds, so each is made once for a stream, when something
 /// looks at an attribute that needs it. A property that cannot be had is absent; headers that cannot be had are not,
 /// since a rule about them would be passed by.
 pub trait Host {
-    /// A property of the stream, in the encoding of the proxy-wasm host.
-    fn property(&self, path: Path) -> Option<Vec<u8>>;
+    /// A property of the stream, in the encoding of the proxy-wasm host; `None` if there is none, or it cannot be had.
+    fn property(&self, path: Path) -> Option<Vec<u8>> {
+        self.try_property(path).unwrap_or_default()
+    }
+    /// The same where it matters which of the two it is.
+    ///
+    /// # Errors
+    ///
+    /// There is one, and it cannot be had.
+    fn try_property(&self, path: Path) -> Result<Option<Vec<u8>>, Unobtainable>;
     /// The request's headers; `None` if they cannot be had.
     fn request_headers(&self) -> Option<Headers>;
     /// Whether the request ended with its headers, so that no body comes; `false` where that is not known.

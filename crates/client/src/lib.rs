@@ -7,6 +7,12 @@
 //! Invariant: every stream that is paused is resumed or answered exactly once, by the server's answer or by the
 //! client's own deadline, whichever comes first. No clock, no entropy, no panic.
 
+// A panic would end the machine in which the filter runs, and all streams with it.
+#![cfg_attr(
+    not(test),
+    deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)
+)]
+
 mod answer;
 mod attribute;
 mod check;
@@ -24,7 +30,7 @@ mod quota;
 mod renewal;
 mod report;
 mod retry;
-mod service;
+mod route;
 mod stream;
 mod tcp;
 mod wire;
@@ -38,8 +44,7 @@ pub use effect::{
     AllocationId, Answer, BatchId, Call, Effect, LocalReply, Now, Proceed, RenewalId, StreamId,
 };
 pub use failure::{FailureClass, GrpcFailure};
-pub use host::{Headers, Host, Path};
-pub use service::InvalidOverride;
+pub use host::{Headers, Host, Path, Unobtainable};
 pub use wire::envoy_grpc_service;
 
 #[cfg(test)]

@@ -9,16 +9,16 @@ use thiserror::Error;
 use crate::attribute::property::{self, Pairs};
 use crate::host::path_of;
 use crate::quota::{self, Charge};
-use crate::{Host, limits};
+use crate::{Host, Unobtainable, limits};
 
-/// A route's metadata cannot be read; the route is treated as if it had none.
+/// A route's metadata cannot be read; its requests are refused, since which service they are for is not known.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("route metadata, namespace `mixer`, `{field}`: {message}")]
-pub struct InvalidOverride {
+pub(crate) struct InvalidOverride {
     /// The field, with dots.
-    pub field: String,
+    field: String,
     /// What is wrong with it and what was expected.
-    pub message: &'static str,
+    message: &'static str,
 }
 
 /// A route's overrides.
@@ -34,9 +34,13 @@ pub(crate) struct Override {
 impl Override {
     /// The overrides of the route that a stream takes.
     pub(crate) fn of_route(host: &dyn Host) -> Result<Self, InvalidOverride> {
-        match host.property(path_of!("xds", "route_metadata", "filter_metadata", "mixer")) {
-            None => Ok(Self::default()),
-            Some(metadata) => Self::parse(&metadata),
+        match host.try_property(path_of!("xds", "route_metadata", "filter_metadata", "mixer")) {
+            Ok(None) => Ok(Self::default()),
+            Ok(Some(metadata)) => Self::parse(&metadata),
+            // The proxy has no encoding for a field that is null, nor for the map that it is in.
+            Err(Unobtainable) => {
+                Err(invalid("", "the proxy cannot hand it out, as where a field has no value"))
+            }
         }
     }
 

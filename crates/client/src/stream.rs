@@ -82,6 +82,8 @@ pub(crate) struct Calling {
     pub(crate) missed: MissReason,
     /// The verdict that the cache had, if only quotas are to be asked for.
     pub(crate) hit: Option<Box<Verdict>>,
+    /// The cache's, when it was asked.
+    pub(crate) generation: u64,
     /// The quotas to ask for.
     pub(crate) charges: Vec<Charge>,
     /// The revision that was looked up when it was made.
@@ -180,7 +182,7 @@ pub(crate) fn allow(
     strip(id, stream, effects);
     // A connection has no headers.
     if !request_headers.is_empty() && stream.connection.is_none() {
-        effects.push(Effect::EditRequest { stream: id, operations: request_headers, reroute: true });
+        effects.push(Effect::EditRequest { stream: id, operations: request_headers });
     }
     if let Explain::Said(how) = std::mem::take(&mut stream.explain) {
         response_headers
@@ -224,7 +226,7 @@ pub(crate) fn strip(id: StreamId, stream: &mut Stream, effects: &mut Vec<Effect>
     if !names.is_empty() {
         let remove = |name: &str| HeaderOperation { name: name.to_owned(), operation: Operation::Remove };
         let operations = names.into_iter().map(remove).collect();
-        effects.push(Effect::EditRequest { stream: id, operations, reroute: false });
+        effects.push(Effect::EditRequest { stream: id, operations });
     }
 }
 

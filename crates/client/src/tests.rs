@@ -211,7 +211,6 @@ fn forwarded_attributes_are_stripped_on_every_way() {
     let stripped = |stream| Effect::EditRequest {
         stream: StreamId(stream),
         operations: vec![HeaderOperation { name: "x-istio-attributes".into(), operation: Operation::Remove }],
-        reroute: false,
     };
     let mut checked = client(MINIMAL);
     let ok = verdict(Code::Ok, "");
@@ -429,11 +428,7 @@ fn directives_change_headers_and_answer_directly() {
     });
     let host = FakeHost::get("/a");
     let mut client = client(MINIMAL);
-    let edit = |id| Effect::EditRequest {
-        stream: StreamId(id),
-        operations: vec![set(":path", "/new")],
-        reroute: true,
-    };
+    let edit = |id| Effect::EditRequest { stream: StreamId(id), operations: vec![set(":path", "/new")] };
     let (_, effects) = request(&mut client, 1, &host, &allowed);
     assert_eq!(effects, [edit(1), Effect::Resume { stream: StreamId(1) }]);
     assert_eq!(client.on_response_headers(StreamId(1)), [add("x-a", "1")]);
@@ -481,7 +476,7 @@ fn decisions_are_explained_to_trusted_peers_only() {
     let (_, effects) = request(&mut client, 4, &host, &verdict(Code::Ok, ""));
     let removed = HeaderOperation { name: "x-mixer-explain".into(), operation: Operation::Remove };
     let operations = vec![removed];
-    let stripped = Effect::EditRequest { stream: StreamId(4), operations, reroute: false };
+    let stripped = Effect::EditRequest { stream: StreamId(4), operations };
     assert_eq!(effects, [stripped, Effect::Resume { stream: StreamId(4) }]);
     let operations = client.on_response_headers(StreamId(4));
     assert!(
@@ -525,5 +520,8 @@ fn a_route_overrides_attributes_and_switches() {
         let effects = client.on_request_headers(StreamId(3), &host, at(0));
         assert_eq!(the_reply(&effects).body, "INTERNAL:the route's policy metadata cannot be read");
     }
-    assert!(counts(&mut client).contains(&(Counter::InvalidRouteOverrides, 3)));
+    host.unobtainable(route);
+    let effects = client.on_request_headers(StreamId(4), &host, at(0));
+    assert_eq!(the_reply(&effects).body, "INTERNAL:the route's policy metadata cannot be read");
+    assert!(counts(&mut client).contains(&(Counter::InvalidRouteOverrides, 4)));
 }

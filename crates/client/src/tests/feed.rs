@@ -285,6 +285,56 @@ fn a_feed_that_is_contradicted_for_long_is_not_believed_any_more() {
 }
 
 #[test]
+fn a_feed_that_is_not_believed_is_opened_anew_and_then_counts_again() {
+    let mut client = watching(&update(2, 0));
+    let ok = verdict(Code::Ok, "");
+    let mut id = 0;
+    let mut asks = |client: &mut Client, path: &str, revision: u64, nanos: u64| {
+        id += 1;
+        let host = FakeHost::get(path);
+        let effects = client.on_request_headers(StreamId(id), &host, at(nanos));
+        if effects.is_empty() {
+            return false;
+        }
+        let (_, bag) = check_request(the_check(&effects));
+        client.on_answer(StreamId(id), Ok(&answer(&bag, &ok, revision, look_at_path)), &host, at(nanos));
+        true
+    };
+    let opens = |client: &mut Client, nanos: u64| {
+        let effects = client.on_tick(at(nanos));
+        effects.iter().any(|effect| matches!(effect, Effect::Watch { .. }))
+    };
+    // The only server that is asked is behind.
+    for second in 0..3 {
+        assert!(!opens(&mut client, second * SECOND));
+        assert!(asks(&mut client, "/a", 1, second * SECOND));
+    }
+    assert!(!asks(&mut client, "/a", 1, 3 * SECOND), "from here on the answers say what is in force");
+    // Every request hits, so that no answer would ever say more. What the feed says first does.
+    assert!(opens(&mut client, 3 * SECOND));
+    assert!(!opens(&mut client, 3 * SECOND), "it is open");
+    client.on_feed_message(&update(2, 0).encode_to_vec(), at(3 * SECOND));
+    assert!(asks(&mut client, "/a", 2, 4 * SECOND), "what the server said that was behind is gone");
+    assert!(!asks(&mut client, "/a", 2, 4 * SECOND));
+
+    // Where servers never agree, the stream is opened less and less often.
+    let mut opened = Vec::new();
+    for half in 10..200 {
+        let now = half * SECOND / 2;
+        asks(&mut client, &format!("/{half}"), 1, now);
+        if opens(&mut client, now) {
+            opened.push(half);
+            client.on_feed_message(&update(2, 0).encode_to_vec(), at(now));
+        }
+    }
+    let waits: Vec<_> = opened.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert!(
+        waits.first() < waits.last() && waits.last().is_some_and(|last| *last <= 2 * (2 + 10) + 1),
+        "{waits:?}"
+    );
+}
+
+#[test]
 fn no_verdict_outlives_five_minutes_without_the_server() {
     let mut client = watching(&update(1, 0));
     let host = FakeHost::get("/a");

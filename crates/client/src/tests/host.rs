@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 
-use crate::{Headers, Host, Path};
+use crate::{Headers, Host, Path, Unobtainable};
 
 #[derive(Debug, Default)]
 pub(super) struct FakeHost {
     properties: HashMap<String, Vec<u8>>,
+    unobtainable: Vec<String>,
     request: Vec<(String, Vec<u8>)>,
     response: Vec<(String, Vec<u8>)>,
     blind: bool,
@@ -49,9 +50,21 @@ impl FakeHost {
     }
 }
 
+impl FakeHost {
+    /// A property that there is, and that the proxy does not hand out.
+    pub(super) fn unobtainable(&mut self, path: &str) -> &mut Self {
+        self.unobtainable.push(path.into());
+        self
+    }
+}
+
 impl Host for FakeHost {
-    fn property(&self, path: Path) -> Option<Vec<u8>> {
-        self.properties.get(&path.joined().replace('\0', ".")).cloned()
+    fn try_property(&self, path: Path) -> Result<Option<Vec<u8>>, Unobtainable> {
+        let path = path.joined().replace('\0', ".");
+        if self.unobtainable.contains(&path) {
+            return Err(Unobtainable);
+        }
+        Ok(self.properties.get(&path).cloned())
     }
 
     fn request_headers(&self) -> Option<Headers> {

@@ -1,5 +1,7 @@
 //! Tests of what becomes of requests when their tokens cannot be had: nothing opens that is closed, and nothing hangs.
 
+use proto::feed::Update;
+
 use super::*;
 
 const DOWN: GrpcFailure = GrpcFailure { code: Code::Unavailable, message: String::new() };
@@ -105,6 +107,33 @@ fn a_counter_that_is_new_while_the_server_is_down_is_a_matter_of_policy() {
             } else {
                 assert!(effects.contains(&Effect::Resume { stream: StreamId(id) }), "{effects:?}");
             }
+        }
+    }
+}
+
+#[test]
+fn a_verdict_that_was_dropped_while_tokens_were_fetched_lets_nothing_through() {
+    let same = Update { hash_seed: vec![7; 16], ..Update::default() };
+    let changes = [same.clone(), Update { revision: 9, ..same.clone() }, Update { drops: 1, ..same.clone() }];
+    for (number, change) in changes.into_iter().enumerate() {
+        // Quotas open when they fail, and checks do not.
+        let mut server = Server::unlimited();
+        server.counted_by = "source.user";
+        let mut client = warm(CHARGED, &mut server);
+        let revision = client.revision.0;
+        let hears = |client: &mut Client, update: Update| {
+            let revision = if update.revision == 0 { revision } else { update.revision };
+            client.on_feed_message(&Update { revision, ..update }.encode_to_vec(), at(1))
+        };
+        hears(&mut client, same.clone());
+        let effects = client.on_request_headers(StreamId(1), &user("b"), at(1));
+        the_check(&effects);
+        hears(&mut client, change);
+        let failed = client.on_answer(StreamId(1), Err(DOWN), &user("b"), at(2));
+        if number == 0 {
+            assert!(failed.contains(&Effect::Resume { stream: StreamId(1) }), "nothing changed: {failed:?}");
+        } else {
+            assert_eq!(the_reply(&failed).status, 503, "change {number}");
         }
     }
 }
