@@ -142,7 +142,7 @@ pub(crate) fn decode_check(
     dictionary: &Dictionary,
     word_count: u32,
     charges: &[Charge],
-    source: &impl AttributeSource,
+    source: &dyn AttributeSource,
 ) -> Result<CheckAnswer, InvalidAnswer> {
     if answer.len() > limits::ANSWER_BYTES {
         return Err(InvalidAnswer::TooLong(answer.len()));

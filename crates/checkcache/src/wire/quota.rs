@@ -97,7 +97,7 @@ pub fn decode_quota(
     result: QuotaResult,
     dictionary: &Dictionary,
     word_count: u32,
-    source: &(impl AttributeSource + ?Sized),
+    source: &dyn AttributeSource,
 ) -> QuotaAnswer {
     let QuotaResult {
         valid_duration,

@@ -98,7 +98,7 @@ pub fn decode_references(
     references: v1::ReferencedAttributes,
     dictionary: &Dictionary,
     word_count: u32,
-    source: &(impl AttributeSource + ?Sized),
+    source: &dyn AttributeSource,
 ) -> Result<Trace, InvalidReferences> {
     let v1::ReferencedAttributes { words, attribute_matches } = references;
     if attribute_matches.len() > limits::TRACE_OBSERVATIONS {

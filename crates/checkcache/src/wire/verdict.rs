@@ -112,7 +112,7 @@ pub fn decode_precondition(
     result: PreconditionResult,
     dictionary: &Dictionary,
     word_count: u32,
-    source: &(impl AttributeSource + ?Sized),
+    source: &dyn AttributeSource,
 ) -> Precondition {
     let PreconditionResult {
         status,
