@@ -66,6 +66,22 @@ fn the_image_has_the_module_where_the_bootstrap_looks() -> Result<()> {
 }
 
 #[test]
+fn the_images_are_built_from_all_that_the_workspace_is_made_of() -> Result<()> {
+    let root = paths::root();
+    let ignored = std::fs::read_to_string(root.join(".dockerignore"))?;
+    let manifest = std::fs::read_to_string(root.join("Cargo.toml"))?;
+    let members = manifest.lines().find_map(|line| line.strip_prefix("members = [")).context("no members")?;
+    let image = std::fs::read_to_string(root.join("Dockerfile"))?;
+    let copied = image.lines().filter(|line| line.starts_with("COPY") && !line.contains("--from"));
+    let copied = copied.filter_map(|line| line.split_whitespace().rev().nth(1)).filter(|path| *path != ".");
+    let needed = members.split('"').skip(1).step_by(2).chain(copied);
+    for folder in needed.filter_map(|path| path.split('/').next()) {
+        ensure!(ignored.lines().any(|line| line == format!("!{folder}")), "Docker is not given `{folder}`");
+    }
+    Ok(())
+}
+
+#[test]
 fn prometheus_collects_from_both() -> Result<()> {
     let compose = Compose::load()?;
     let prometheus = compose.service("prometheus")?;
