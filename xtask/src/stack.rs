@@ -36,6 +36,7 @@ pub(crate) fn demo(once: bool) -> Result<()> {
 /// Builds everything and becomes `cargo test`.
 pub(crate) fn test(arguments: &[OsString]) -> Result<()> {
     let pieces = Pieces::gather()?;
+    wasm::weigh(&pieces.filter)?;
     let redis = redis::binary()?;
     prometheus::ensure();
     wasm::check_core()?;

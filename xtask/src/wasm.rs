@@ -14,6 +14,7 @@ use anyhow::{Context as _, Result};
 use crate::process::{run, step};
 use crate::workspace;
 
+pub(crate) use optimise::weigh;
 pub(crate) use toolchain::{Toolchain, toolchain};
 
 /// The crates that must compile for a target without clock, socket and file.
@@ -45,9 +46,7 @@ fn build_module(file: &str, what: &[&str]) -> Result<PathBuf> {
         let optimised = module.with_extension("optimised");
         if optimise::optimise(&partial, &optimised)? {
             fs::rename(&optimised, &partial)?;
-            let bytes = fs::metadata(&partial)?.len() as usize;
-            optimise::weigh(bytes)?;
-            eprintln!("  {bytes} bytes, from {} before wasm-opt", slim.len());
+            eprintln!("  {} bytes, from {} before wasm-opt", fs::metadata(&partial)?.len(), slim.len());
         } else {
             eprintln!("  {} bytes", slim.len());
         }
