@@ -4,21 +4,18 @@
 //! and in force before it is answered, is for [`Editor`] to say. Texts are stored as they come, comments kept.
 //!
 //! Whoever reaches this may change policy: it asks for no credentials, and so it is there only if it is asked for. A
-//! browser does not get to change anything, and at an address of this machine alone no name but `localhost` is listened to,
-//! so that no foreign web page can do or read anything through the browser of somebody who reaches it.
+//! browser does not get to change anything, so that no foreign web page can through the browser of somebody who reaches it.
 
 mod answer;
 mod request;
 
 use std::future::{Ready, ready};
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Path, Request, State};
-use axum::http::uri::Authority;
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodRouter, delete, get, post, put};
@@ -38,14 +35,12 @@ pub const BASE: &str = "/api/v1";
 struct Api {
     editor: Arc<Editor>,
     permits: Arc<Semaphore>,
-    /// Whether only this machine reaches the address.
-    is_local: bool,
 }
 
-/// The calls, at an address that only this machine reaches if it `is_local`.
-pub fn router(editor: Editor, is_local: bool) -> Router {
+/// The calls.
+pub fn router(editor: Editor) -> Router {
     let permits = Arc::new(Semaphore::new(limits::CONFIG_API_CALLS));
-    let api = Api { editor: Arc::new(editor), permits, is_local };
+    let api = Api { editor: Arc::new(editor), permits };
     let calls = Router::new()
         .route("/scopes", get(|| missing("Listing scopes")))
         .route("/scopes/{scope}/subjects/{subject}", post(|| missing("create policy")))
@@ -74,11 +69,6 @@ pub fn router(editor: Editor, is_local: bool) -> Router {
 
 /// Lets few calls in at a time, none for long, and none from a web page.
 async fn guard(State(api): State<Api>, request: Request, next: Next) -> Response {
-    // A page whose name came to mean this machine reads what it likes, without an `Origin`.
-    if api.is_local && !request.headers().get(header::HOST).is_none_or(is_this_machine) {
-        return Answer::only(StatusCode::FORBIDDEN, "the host is neither localhost nor an address")
-            .into_response();
-    }
     let is_change = !matches!(*request.method(), Method::GET | Method::HEAD);
     if is_change && request.headers().contains_key(header::ORIGIN) {
         return Answer::only(StatusCode::FORBIDDEN, "not from a web page").into_response();
@@ -91,13 +81,6 @@ async fn guard(State(api): State<Api>, request: Request, next: Next) -> Response
     answered.unwrap_or_else(|_| {
         Answer::only(StatusCode::GATEWAY_TIMEOUT, "the call took too long").into_response()
     })
-}
-
-/// Whether a `Host` is an address or `localhost`: no name that somebody else says the meaning of.
-fn is_this_machine(host: &HeaderValue) -> bool {
-    let Ok(authority) = Authority::try_from(host.as_bytes()) else { return false };
-    let name = authority.host().trim_start_matches('[').trim_end_matches(']');
-    name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok()
 }
 
 // === rules ===

@@ -20,6 +20,7 @@ mod connection;
 pub mod exposition;
 pub mod l2;
 pub mod limits;
+mod local;
 pub mod runtime;
 pub mod serve;
 pub mod telemetry;

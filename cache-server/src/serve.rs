@@ -25,6 +25,7 @@ use crate::admin::{self, Admin};
 use crate::api::{ChecksGrpc, FeedService, MixerGrpc, MixerService};
 use crate::connection::Gathering;
 use crate::l2::L2;
+use crate::local::guarded;
 use crate::runtime::{Editor, Loads, Reloader, Runtime, Store, StoreAddress};
 use crate::telemetry::{self, Telemetry};
 use crate::{VERSION, config_api, limits};
@@ -172,8 +173,7 @@ impl Server {
             config_api = listener.local_addr().ok();
             let editor = Editor::new(store, Arc::clone(&runtime), loads.clone());
             let draining = reached(stage.clone(), Stage::Draining);
-            let is_local = config_api.is_some_and(|address: SocketAddr| address.ip().is_loopback());
-            serve_pages("config-api", listener, config_api::router(editor, is_local), draining)
+            serve_pages("config-api", listener, config_api::router(editor), draining)
         });
         let admin_pages = serve_pages("admin", admin_listener, pages, reached(stage, Stage::Over));
         let background = vec![
@@ -255,6 +255,10 @@ fn serve_pages(
     pages: Router,
     until: impl Future<Output = ()> + Send + 'static,
 ) -> JoinHandle<()> {
+    let pages = match listener.local_addr() {
+        Ok(address) => guarded(pages, address),
+        Err(_) => pages,
+    };
     tokio::spawn(async move {
         if let Err(error) = axum::serve(listener, pages).with_graceful_shutdown(until).await {
             telemetry::listener_failed(name, &error.to_string());

@@ -1,6 +1,7 @@
 //! Changing the configuration over HTTP.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -37,13 +38,19 @@ impl Answered {
 
 /// Calls with a method, a path below the base, lines of headers and a body.
 async fn call(server: &TestServer, call: &str, headers: &[&str], body: &str) -> Answered {
+    let (method, path) = call.split_once(' ').unwrap();
     let address = server.server.config_api().unwrap();
+    call_at(address, &format!("{method} /api/v1{path}"), headers, body).await
+}
+
+/// Calls an address with a method, a path, lines of headers and a body.
+async fn call_at(address: SocketAddr, call: &str, headers: &[&str], body: &str) -> Answered {
     let (method, path) = call.split_once(' ').unwrap();
     let host =
         if headers.iter().any(|line| line.starts_with("host:")) { "" } else { "host: localhost:9094\r\n" };
     let headers: String = headers.iter().map(|line| (*line).to_owned() + "\r\n").collect();
     let request = format!(
-        "{method} /api/v1{path} HTTP/1.1\r\n{host}connection: close\r\ncontent-length: {}\r\n{headers}\r\n{body}",
+        "{method} {path} HTTP/1.1\r\n{host}connection: close\r\ncontent-length: {}\r\n{headers}\r\n{body}",
         body.len()
     );
     let exchange = async {
@@ -79,6 +86,10 @@ async fn a_name_that_came_to_mean_this_machine_reads_nothing() {
     ] {
         let answered = call(&server, &format!("GET {RULES_PATH}"), &[host], "").await;
         assert_eq!(answered.status, expected, "{host}: {}", answered.body);
+        for page in ["/config", "/metrics", "/cache"] {
+            let answered = call_at(server.server.admin(), &format!("GET {page}"), &[host], "").await;
+            assert_eq!(answered.status, expected, "{page} of {host}: {}", answered.body);
+        }
     }
 }
 

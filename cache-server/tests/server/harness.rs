@@ -266,7 +266,8 @@ pub(crate) async fn request(
     headers: &str,
 ) -> (u16, String) {
     let mut stream = tokio::net::TcpStream::connect(admin).await.unwrap();
-    let request = format!("{method} {path} HTTP/1.1\r\nhost: admin\r\n{headers}connection: close\r\n\r\n");
+    let request =
+        format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\n{headers}connection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
