@@ -7,12 +7,20 @@ use thiserror::Error;
 
 use crate::limits;
 
-/// A configuration cannot be read.
+/// A configuration cannot be read, or not be written.
 #[derive(Debug, Error)]
 pub enum InvalidTree {
     /// A file or folder cannot be read.
     #[error("cannot read {}: {source}", path.display())]
     Io {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A file or folder cannot be written.
+    #[error("cannot write {}: {source}", path.display())]
+    Write {
         /// Which.
         path: PathBuf,
         /// Why.
@@ -98,6 +106,10 @@ pub(crate) fn read_bounded(path: &Path, max: u64) -> Result<String, InvalidTree>
     use std::io::Read as _;
 
     let io = |source| InvalidTree::Io { path: path.to_owned(), source };
+    // What is no file, a pipe say, could be waited for without an end.
+    if !std::fs::metadata(path).map_err(io)?.is_file() {
+        return Err(io(std::io::Error::other("it is not a file")));
+    }
     let file = std::fs::File::open(path).map_err(io)?;
     let mut text = String::new();
     // One byte more than allowed tells a file that is too large, also one that grows while it is read.

@@ -36,7 +36,7 @@ pub(super) fn replace(
         (None, Some(_)) => fs::remove_file(&target).and_then(|()| sync(&folder)),
         (None, None) => Ok(()),
     };
-    changed.map_err(|source| InvalidTree::Io { path: target, source })?;
+    changed.map_err(|source| InvalidTree::Write { path: target, source })?;
     Ok(true)
 }
 
@@ -47,7 +47,7 @@ fn enter(root: &Path, path: &str, is_made: bool) -> Result<PathBuf, InvalidTree>
         folder.push(name);
         refuse_link(&folder)?;
         if is_made && !folder.is_dir() {
-            fs::create_dir(&folder).map_err(|source| InvalidTree::Io { path: folder.clone(), source })?;
+            fs::create_dir(&folder).map_err(|source| InvalidTree::Write { path: folder.clone(), source })?;
         }
     }
     Ok(folder)
