@@ -120,8 +120,8 @@ impl Node {
             _ => return self.unexpected("a name", what, findings),
         };
         if found.is_none() {
-            // 0 stands for "unspecified" in every enumeration.
-            let names = words.iter().filter(|(_, number, _)| *number != 0).map(|(word, _, _)| *word);
+            // To say nothing is not among what one may want to say.
+            let names = words.iter().map(|(word, _, _)| *word).filter(|word| !word.ends_with("UNSPECIFIED"));
             let help = did_you_mean(&written, names.clone())
                 .unwrap_or_else(|| format!("the values are {}", listed(names)));
             findings.error(self.at, format!("unknown value `{written}` for {what}")).help(help);

@@ -58,6 +58,8 @@ impl<'a> Guards<'a> {
             Some(true) => findings
                 .warning(text.at, "this selector holds for every request")
                 .help("leave it out, or write `true`"),
+            // That it fails, and so refuses instead of never applying, was said where it does.
+            Some(false) if !program.warnings().is_empty() => {}
             Some(false) => never_alone(selector, findings),
             None if self.never_for_subject(selector, findings) => {}
             None => self.never_inside(selector, findings),

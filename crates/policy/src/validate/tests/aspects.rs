@@ -367,7 +367,7 @@ fn header_operations() {
               |
             7 |       - { name: x-c, operation: ADD }
               |                                 ^^^
-              = help: the values are `UNSPECIFIED`, `REMOVE` and `APPEND`
+              = help: the values are `REPLACE`, `REMOVE` and `APPEND`
 
             error: a map cannot be the value of a header
              --> scopes/global/subjects/global/rules.yml:8:31
