@@ -17,7 +17,7 @@ pub const STREAM_QUESTIONS: usize = CONNECTION_STREAMS as usize;
 /// Bytes of one question; a larger one ends its stream, and filters make a call of it.
 pub const QUESTION_BYTES: usize = MESSAGE_BYTES / 8;
 
-/// How often a stream of checks says that questions are at work. Filters take one that is silent for 0.2 s for dead.
+/// How often a stream of checks says that questions are at work. Filters take one that is silent for [`client::limits::LINE_SILENCE`] for dead.
 pub const STREAM_BEAT: Duration = Duration::from_millis(50);
 
 /// Checks and reports at work at a time over all connections; what comes on top is turned away as overload.
@@ -386,3 +386,14 @@ const _: () =
     assert!(REPORT_INSTANCES <= OUTBOX_RECORDS, "one report alone must not overflow a backend's queue");
 const _: () = assert!(LIST_WAIT.as_millis() < ADAPTER_CALL.as_millis());
 const _: () = assert!(LIST_URL_REFRESH.as_millis() <= LIST_TTL.as_millis());
+
+// What filters send, this server takes; and what they build on, it does.
+const _: () = {
+    use client::limits as filter;
+    assert!(QUESTION_BYTES >= 2 * filter::LINE_QUESTION_BYTES);
+    assert!(STREAM_QUESTIONS >= filter::LINE_QUESTIONS);
+    assert!(MESSAGE_BYTES >= 2 * filter::BATCH_BYTES);
+    assert!(CHECK_QUOTAS >= filter::QUOTAS);
+    assert!(STREAM_BEAT.as_millis() * 4 <= filter::LINE_SILENCE.as_millis());
+    assert!(QUOTA_DEDUPLICATION.as_millis() > filter::CHARGED_ONCE.as_millis());
+};

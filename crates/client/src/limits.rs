@@ -30,8 +30,9 @@ pub const LINE_CHECK_TIMEOUT: Duration = Duration::from_millis(400);
 /// remembers for at least twice as long what it has charged a request.
 pub const LINE_SILENCE: Duration = Duration::from_millis(500);
 
-/// How old a question may be that charges a request and is asked again: a server that remembers it charges it once.
-pub const CHARGED_ONCE: Duration = Duration::from_secs(1);
+/// How old a question may be that charges a request and is asked again: a server remembers what it charged for a second, and
+/// the way there and the check come before it counts.
+pub const CHARGED_ONCE: Duration = Duration::from_millis(700);
 
 /// After so long a line is opened anew, or up to half as long again.
 pub const LINE_AGE: Duration = Duration::from_secs(60);

@@ -404,7 +404,8 @@ fn what_is_large_is_asked_by_a_call() {
 fn what_charges_is_not_asked_again_when_nobody_may_remember_it() {
     let config = r#"{"mixer": {"cluster": "mixer", "timeout": "10s"}, "feed": {"enabled": false},
         "quotas": {"rules": [{"charge": {"RequestCount": 1}}]}}"#;
-    for (age, is_asked_again) in [(SECOND - 1, true), (SECOND, false)] {
+    let end = limits::CHARGED_ONCE.as_nanos() as u64;
+    for (age, is_asked_again) in [(end - 1, true), (end, false)] {
         let mut client = on_line(config, 0);
         let (_, check) = question(&ask(&mut client, 60, 0));
         assert_eq!(check.quotas.len(), 1);
