@@ -7,7 +7,7 @@ use proto::v1;
 use proto::v1::CompressedValue;
 
 use crate::bag::by_length;
-use crate::{AttributeSource, Bag, Dictionary, Duration, StringMap, Timestamp, ValueRef};
+use crate::{Bag, Dictionary, Duration, StringMap, Timestamp, ValueRef};
 
 /// Replaces words by indices: those of the deployment-wide dictionary below `word_count`, else of the message's own
 /// list, to which a new word is appended.
@@ -80,21 +80,6 @@ impl<'d> Compressor<'d> {
             }
         }
         message.removed.extend(old.map(|(gone, _)| self.index(gone.as_str())));
-        message
-    }
-
-    /// Compresses those of the named attributes that a source has.
-    pub fn add_named<'n>(
-        &mut self,
-        source: &dyn AttributeSource,
-        names: impl IntoIterator<Item = &'n str>,
-    ) -> v1::CompressedAttributes {
-        let mut message = v1::CompressedAttributes::default();
-        for name in names {
-            if let Some(value) = source.get(name) {
-                self.put(&mut message, name, value);
-            }
-        }
         message
     }
 
