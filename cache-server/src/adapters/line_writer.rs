@@ -167,8 +167,12 @@ impl Handler for LineWriter {
     fn in_force(&self) {
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = thread {
-            // Ends when the handler is gone and the queue is empty.
-            std::thread::spawn(move || thread.run());
+            // Ends when the handler is gone and the queue is empty. Without it the queue is closed, so that what is handed
+            // over fails.
+            let started = std::thread::Builder::new().name("lines".to_owned()).spawn(move || thread.run());
+            if let Err(error) = started {
+                tracing::error!(handler = %self.handler, %error, "no thread to write lines with");
+            }
         }
     }
 

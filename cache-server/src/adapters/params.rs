@@ -196,7 +196,7 @@ impl<'a> Params<'a> {
         let text = self.text(field)?;
         let is_address = text
             .rsplit_once(':')
-            .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0));
+            .is_some_and(|(host, port)| is_host(host) && port.parse::<u16>().is_ok_and(|port| port > 0));
         if !is_address {
             self.problem(
                 field,
@@ -261,6 +261,15 @@ impl<'a> Params<'a> {
     pub(super) fn finish<T>(self, read: T) -> Result<T, Vec<ParamProblem>> {
         let problems = self.into_problems();
         if problems.is_empty() { Ok(read) } else { Err(problems) }
+    }
+}
+
+/// Whether it may be the name of a host or its address: an address with colons has brackets, and a URL is neither.
+fn is_host(text: &str) -> bool {
+    let name = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    match name {
+        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
+        None => !text.is_empty() && !text.contains(['/', ':', '[', ']']),
     }
 }
 

@@ -18,12 +18,13 @@ pub(super) fn run() -> Result<ExitCode, String> {
     let digest = words.digest(words.len()).unwrap_or_default();
     let adapters: Vec<_> = adapters::infos().iter().map(|info| info.name).collect();
     print(&format!(
-        "mixer {VERSION}{sources}\nbuild       {profile}, {}-{}\nprotocol    {}, {}\ndictionary  {} words, digest \
+        "mixer {VERSION}{sources}\nbuild       {profile}, {}-{}\nprotocol    {}, {}, {}\ndictionary  {} words, digest \
          {digest:016x}\nadapters    {}\n",
         std::env::consts::ARCH,
         std::env::consts::OS,
         proto::path::SERVICE,
         proto::path::FEED_SERVICE,
+        proto::path::CHECKS_SERVICE,
         words.len(),
         adapters.join(", "),
     ))?;
