@@ -220,3 +220,16 @@ fn every_kind_that_is_served_has_an_adapter() {
         assert!(ALL.iter().any(|adapter| adapter.info.kinds.contains(&kind)), "{kind}");
     }
 }
+
+#[test]
+fn addresses_of_backends() {
+    for adapter in ["fluentd", "statsd"] {
+        for address in ["backend:1", "10.0.0.1:8125", "[::1]:8125"] {
+            check(adapter, &json!({ "address": address }), &[]);
+        }
+        for address in ["http://backend:1", "backend", ":1", "backend:0", "::1:8125", "[backend]:1", "a/b:1"]
+        {
+            check(adapter, &json!({ "address": address }), &["address"]);
+        }
+    }
+}

@@ -193,6 +193,17 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_file_is_an_error_and_is_not_waited_for() {
+        let root = tempfile::tempdir().unwrap();
+        write(root.path(), "a.yml", "fine");
+        let pipe = root.path().join("b.yml");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+        assert!(made.success());
+        let error = read_tree(root.path()).unwrap_err().to_string();
+        assert!(error.contains("b.yml") && error.ends_with("it is not a file"), "{error}");
+    }
+
+    #[test]
     fn too_much_is_an_error() {
         let root = tempfile::tempdir().unwrap();
         let large = " ".repeat(usize::try_from(limits::CONFIG_FILE_BYTES).unwrap() + 1);

@@ -6,6 +6,23 @@ use super::check_rules;
 use crate::fixture::{ADAPTERS, DESCRIPTORS, load_text, rendered_rules};
 
 #[test]
+fn a_selector_that_fails_is_not_said_never_to_apply() {
+    check_rules(
+        r#"rules:
+  - selector: request.path.startsWith("/a") && "[a".matches(request.path)
+    aspects: [{ kind: denials }]
+"#,
+        &expect![[r#"
+            warning: this fails whenever it is evaluated: error parsing regexp '[a': unclosed character class
+             --> scopes/global/subjects/global/rules.yml:2:48
+              |
+            2 |   - selector: request.path.startsWith("/a") && "[a".matches(request.path)
+              |                                                ^^^^
+        "#]],
+    );
+}
+
+#[test]
 fn selectors_that_contradict_themselves() {
     check_rules(
         r#"rules:
