@@ -122,7 +122,12 @@ impl Feed {
 impl Client {
     /// Opens the stream if it is not open and it is time to.
     pub(crate) fn watch(&mut self, now: Now) -> Option<Effect> {
+        let is_doubted = self.feed.stage == Stage::Doubted;
         let message = self.feed.open(self.config.dictionary.len() as u32, now.tick)?;
+        if is_doubted {
+            // The one before is given up, of which nobody says that it has ended.
+            self.counters.count(Counter::FeedLosses);
+        }
         self.counters.count(Counter::FeedOpens);
         Some(Effect::Watch { message })
     }

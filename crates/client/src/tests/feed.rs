@@ -311,8 +311,12 @@ fn a_feed_that_is_not_believed_is_opened_anew_and_then_counts_again() {
     }
     assert!(!asks(&mut client, "/a", 1, 3 * SECOND), "from here on the answers say what is in force");
     // Every request hits, so that no answer would ever say more. What the feed says first does.
+    counts(&mut client);
     assert!(opens(&mut client, 3 * SECOND));
     assert!(!opens(&mut client, 3 * SECOND), "it is open");
+    let (opened, lost) = ((Counter::FeedOpens, 1), (Counter::FeedLosses, 1));
+    let counted = counts(&mut client);
+    assert!(counted.contains(&opened) && counted.contains(&lost), "one was given up: {counted:?}");
     client.on_feed_message(&update(2, 0).encode_to_vec(), at(3 * SECOND));
     assert!(asks(&mut client, "/a", 2, 4 * SECOND), "what the server said that was behind is gone");
     assert!(!asks(&mut client, "/a", 2, 4 * SECOND));
